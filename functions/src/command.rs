@@ -1,0 +1,189 @@
+//! The one way of every command: read the deal, decide, write once, answer.
+
+use domain::{Command, Deal, DealId, Refusal, Timestamp, decide, evolve};
+use edge::{Answer, App, Caller, Problem, clock, entropy, request};
+use lambda_http::Request;
+use lambda_http::http::Method;
+use store::{Commit, Error, Idempotency, Recorded};
+
+/// How often a command that lost a race is decided again before the caller is asked to come back.
+const ATTEMPTS: u32 = 8;
+
+/// A request to change something, by somebody who may.
+pub(crate) struct Call<'a> {
+    app: &'a App,
+    request: &'a Request,
+    pub(crate) caller: Caller,
+    idempotency: Option<Idempotency>,
+}
+
+/// Why a command gave no answer of its own.
+enum Stop {
+    Refused(Refusal),
+    Problem(Problem),
+    /// Its idempotency key was used before.
+    Used(Recorded),
+    /// Somebody else was faster.
+    Stale,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Used(recorded) => Self::Used(*recorded),
+            Error::Stale => Self::Stale,
+            other => Self::Problem(other.into()),
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    /// The call, if the caller may change deals at all.
+    pub(crate) fn of(app: &'a App, request: &'a Request) -> Result<Self, Problem> {
+        let caller = Caller::of(request)?;
+        caller.may_write()?;
+        let key = if request.method() == Method::POST {
+            request::idempotency_key(request)?
+        } else {
+            None
+        };
+        let idempotency = key.map(|key| Idempotency {
+            organization: caller.actor.organization.clone(),
+            key,
+            fingerprint: request::fingerprint(request),
+        });
+        Ok(Self {
+            app,
+            request,
+            caller,
+            idempotency,
+        })
+    }
+
+    /// Carries out a command on no deal yet.
+    pub(crate) async fn create(
+        &self,
+        prepare: impl Fn(Timestamp) -> Result<Command, Refusal>,
+        show: impl Fn(&Deal) -> Result<Answer, Refusal>,
+    ) -> Result<Answer, Problem> {
+        let now = clock::now();
+        let outcome = match prepare(now) {
+            Ok(command) => self.decide_and_write(None, &command, now, &show).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        self.answer(outcome).await
+    }
+
+    /// Carries out a command on the deal of the path: decided again on the new state when somebody else was faster.
+    pub(crate) async fn change(
+        &self,
+        prepare: impl Fn(&Deal, Timestamp) -> Result<Command, Refusal>,
+        show: impl Fn(&Deal) -> Result<Answer, Refusal>,
+    ) -> Result<Answer, Problem> {
+        let outcome = self.try_change(prepare, show).await;
+        self.answer(outcome).await
+    }
+
+    async fn try_change(
+        &self,
+        prepare: impl Fn(&Deal, Timestamp) -> Result<Command, Refusal>,
+        show: impl Fn(&Deal) -> Result<Answer, Refusal>,
+    ) -> Result<Answer, Stop> {
+        let if_match = request::if_match(self.request)?;
+        let id = deal_id(self.request)?;
+        for _ in 0..ATTEMPTS {
+            let stored = self.app.store.deal(&id).await?.ok_or(Refusal::NotFound)?;
+            let now = stored.next_instant(clock::now());
+            let deal = stored.clone().at(now);
+            let version = deal.view(&self.caller.actor.organization)?.version;
+            if if_match.as_ref().is_some_and(|if_match| !if_match.allows(version)) {
+                return Err(Problem::precondition_failed(version).into());
+            }
+            let command = prepare(&deal, now)?;
+            match self.decide_and_write(Some(&stored), &command, now, &show).await {
+                Err(Stop::Stale) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Stop::Stale)
+    }
+
+    async fn decide_and_write(
+        &self,
+        stored: Option<&Deal>,
+        command: &Command,
+        now: Timestamp,
+        show: impl Fn(&Deal) -> Result<Answer, Refusal>,
+    ) -> Result<Answer, Stop> {
+        let events = decide(stored, command, &self.caller.actor, now)?;
+        let after = events
+            .iter()
+            .fold(stored.cloned(), evolve)
+            .ok_or(Refusal::NotFound)?
+            .at(now);
+        let answer = show(&after)?;
+        if events.is_empty() {
+            return Ok(answer);
+        }
+        let idempotency = self.idempotency.as_ref().map(|used| (used, record(&answer)));
+        let commit = Commit {
+            stored,
+            events: &events,
+            now,
+            entropy: entropy::entropy(),
+            idempotency,
+        };
+        self.app.store.commit(&commit).await?;
+        Ok(answer)
+    }
+
+    /// A key that was used answers as it did then, whatever has become of the deal since.
+    async fn answer(&self, outcome: Result<Answer, Stop>) -> Result<Answer, Problem> {
+        let (problem, used) = match outcome {
+            Ok(answer) => return Ok(answer),
+            Err(Stop::Used(used)) => (Problem::unavailable(), Some(used)),
+            Err(Stop::Problem(problem)) => (problem, None),
+            Err(Stop::Stale) => (Problem::unavailable(), None),
+            Err(Stop::Refused(refusal)) => {
+                let used = match &self.idempotency {
+                    Some(key) => self.app.store.recorded(key, clock::now()).await?,
+                    None => None,
+                };
+                (refusal.into(), used)
+            }
+        };
+        match (used, &self.idempotency) {
+            (Some(used), Some(key)) if used.fingerprint == key.fingerprint => replay(&used),
+            (Some(_), Some(_)) => Err(Problem::idempotency_key_reused()),
+            _ => Err(problem),
+        }
+    }
+}
+
+/// The deal of the path. What is no id names no deal.
+pub(crate) fn deal_id(request: &Request) -> Result<DealId, Refusal> {
+    request::path(request, "id")
+        .and_then(|id| DealId::parse(&id).ok())
+        .ok_or(Refusal::NotFound)
+}
+
+/// The answer as its idempotency record keeps it.
+fn record(answer: &Answer) -> String {
+    serde_json::to_string(answer).expect("an answer is strings and a number")
+}
+
+fn replay(used: &Recorded) -> Result<Answer, Problem> {
+    serde_json::from_str(&used.answer).map_err(|error| Error::Corrupt(format!("a recorded answer: {error}")).into())
+}

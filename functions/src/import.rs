@@ -1,0 +1,108 @@
+//! Loads organizations, solutions and customers from JSON Lines. Invoked by an operator; has no route.
+//!
+//! Repeatable: what is there already and the same is not written again, so an import that broke off is run again. Lines
+//! may be in any order: organizations go first, then solutions, then customers.
+
+use std::collections::BTreeMap;
+
+use domain::{Fault, Faults, Flaw, Line};
+use edge::{App, Failure};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+use store::{Error, Imported};
+
+/// Customers that are written at once.
+const AT_ONCE: usize = 16;
+
+#[derive(Default)]
+struct Report {
+    read: u64,
+    created: u64,
+    updated: u64,
+    unchanged: u64,
+    bad: BTreeMap<usize, Faults>,
+}
+
+/// Imports `{"lines": "<JSON Lines>"}` and reports what became of the lines, each bad one by its number. The rest of the
+/// lines goes in. Fails when the table cannot be written: then it is run again.
+pub async fn handle(app: App, event: Value, _deadline: u64) -> Result<Value, Failure> {
+    let mut report = Report::default();
+    let mut organizations = Vec::new();
+    let mut solutions = Vec::new();
+    // Lines about the same customer are written one after the other: the last one counts.
+    let mut customers: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let lines = event.get("lines").and_then(Value::as_str);
+    let lines = lines.ok_or_else(|| Failure::new("BadEvent", "The event must be {\"lines\": \"<JSON Lines>\"}."))?;
+    for (number, line) in (1..).zip(lines.trim_start_matches('\u{feff}').lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        report.read += 1;
+        match read(line) {
+            Ok(Line::Organization(organization)) => organizations.push((number, organization)),
+            Ok(Line::Solution(solution)) => solutions.push((number, solution)),
+            Ok(Line::Customer(customer)) => customers
+                .entry(customer.id.clone())
+                .or_default()
+                .push((number, customer)),
+            Err(faults) => {
+                report.bad.insert(number, faults);
+            }
+        }
+    }
+    for (number, organization) in organizations {
+        report.count(number, app.store.import_organization(&organization).await?);
+    }
+    for (number, solution) in solutions {
+        report.count(number, app.store.import_solution(&solution).await?);
+    }
+    let store = &app.store;
+    let writes = customers.into_values().map(|lines| async move {
+        let mut done = Vec::new();
+        for (number, customer) in lines {
+            done.push((number, store.import_customer(&customer).await?));
+        }
+        Ok::<_, Error>(done)
+    });
+    let done: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await?;
+    for (number, imported) in done.into_iter().flatten() {
+        report.count(number, imported);
+    }
+    Ok(report.shown())
+}
+
+fn read(line: &str) -> Result<Line, Faults> {
+    let malformed = |error: serde_json::Error| {
+        Faults(vec![
+            Flaw::new("malformedJson", format!("is not JSON at column {}", error.column())).at(""),
+        ])
+    };
+    serde_json::from_str(line)
+        .map_err(malformed)
+        .and_then(|value| Line::read(&value))
+}
+
+impl Report {
+    fn count(&mut self, number: usize, imported: Imported) {
+        match imported {
+            Imported::Created => self.created += 1,
+            Imported::Updated => self.updated += 1,
+            Imported::Unchanged => self.unchanged += 1,
+            Imported::Refused(pointer, flaw) => {
+                self.bad.insert(number, Faults(vec![flaw.at(pointer)]));
+            }
+        }
+    }
+
+    fn shown(&self) -> Value {
+        let fault = |fault: &Fault| json!({"pointer": fault.pointer, "code": fault.code, "message": fault.message});
+        let bad = |(line, faults): (&usize, &Faults)| json!({"line": line, "errors": faults.0.iter().map(fault).collect::<Vec<_>>()});
+        json!({
+            "read": self.read,
+            "created": self.created,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "bad": self.bad.iter().map(bad).collect::<Vec<_>>(),
+        })
+    }
+}

@@ -1,0 +1,265 @@
+//! The deal: all participants' views, how commands are decided on it, and how events change it.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use crate::close::Close;
+use crate::create::Create;
+use crate::event::{Change, Event, Notice, NoticeType};
+use crate::invite::Invite;
+use crate::opportunity::{
+    Actor, CloseResult, Closed, DealType, Direction, Opportunity, Party, Progress, Response, Stage, Work,
+};
+use crate::refusal::Refusal;
+use crate::respond::Respond;
+use crate::text::{DealId, OrganizationId};
+use crate::time::Timestamp;
+use crate::update::Update;
+use crate::{close, create, invite, respond, update};
+
+/// A deal with the views of all its participants. There is always the owner's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deal {
+    id: DealId,
+    owner: OrganizationId,
+    views: BTreeMap<OrganizationId, Opportunity>,
+}
+
+/// What a person asks for. Everything in it has been checked, save against the state of the deal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Bring a deal into being.
+    Create(Box<Create>),
+    /// Send the deal to another organization.
+    Invite(Box<Invite>),
+    /// Take a pending invitation back.
+    Withdraw(OrganizationId),
+    /// Answer an invitation.
+    Respond(Box<Respond>),
+    /// Change one's own view.
+    Update(Update),
+    /// Report how the deal ended.
+    Close(Box<Close>),
+}
+
+/// What follows from a command: the events, in order, or why not. Pure: the same arguments give the same answer.
+pub fn decide(deal: Option<&Deal>, command: &Command, by: &Actor, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    let known = || deal.ok_or(Refusal::NotFound);
+    match command {
+        Command::Create(create) => create::create(deal, create, by, now),
+        Command::Invite(invite) => invite::invite(known()?, invite, by, now),
+        Command::Withdraw(organization) => invite::withdraw(known()?, organization, by, now),
+        Command::Respond(respond) => respond::respond(known()?, respond, by, now),
+        Command::Update(update) => update::update(known()?, update, by, now),
+        Command::Close(close) => close::close(known()?, close, by, now),
+    }
+}
+
+/// The deal after an event. Total: an event that cannot have happened in this state changes nothing.
+pub fn evolve(deal: Option<Deal>, event: &Event) -> Option<Deal> {
+    match (deal, &event.change) {
+        (None, Change::Created(view)) => Deal::from_views([(**view).clone()]),
+        (None, _) => None,
+        (Some(mut deal), change) => {
+            deal.apply(&event.organization, change, event.at);
+            Some(deal)
+        }
+    }
+}
+
+impl Deal {
+    /// The deal of these views; `None` without the owner's, or when they are of several deals.
+    pub fn from_views(views: impl IntoIterator<Item = Opportunity>) -> Option<Self> {
+        let views: BTreeMap<_, _> = views
+            .into_iter()
+            .map(|view| (view.organization.id.clone(), view))
+            .collect();
+        let owner = views.values().find(|view| view.direction() == Direction::Outbound)?;
+        let (id, owner) = (owner.deal.clone(), owner.organization.id.clone());
+        views
+            .values()
+            .all(|view| view.deal == id)
+            .then_some(Self { id, owner, views })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &DealId {
+        &self.id
+    }
+
+    /// The owner's view.
+    pub fn owner(&self) -> &Opportunity {
+        // Every way to build a deal puts the owner's view in, and nothing takes one out.
+        &self.views[&self.owner]
+    }
+
+    /// An organization's own view; to one without, the deal does not exist.
+    pub fn view(&self, organization: &OrganizationId) -> Result<&Opportunity, Refusal> {
+        self.views.get(organization).ok_or(Refusal::NotFound)
+    }
+
+    /// The views of all participants: the owner's first, then by organization id.
+    pub fn views(&self) -> impl Iterator<Item = &Opportunity> {
+        let invited = self.views.values().filter(|view| view.organization.id != self.owner);
+        std::iter::once(self.owner()).chain(invited)
+    }
+
+    /// The deal as it stands at `now`: what has lapsed has expired.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.views = self.views.into_iter().map(|(id, view)| (id, view.at(now))).collect();
+        self
+    }
+
+    /// The instant of the next event: `now`, but later than everything that is known to have happened to the deal. So the
+    /// order of events is the order of their instants, even when the clocks of two machines differ.
+    #[must_use]
+    pub fn next_instant(&self, now: Timestamp) -> Timestamp {
+        let latest = self.views.values().map(|view| view.updated_at).max();
+        latest.map_or(now, |latest| now.max(latest.plus(TimeDelta::milliseconds(1))))
+    }
+
+    /// What the clock has done to an organization's invitation and nobody has written down yet: at most one expiry, which
+    /// the inviter is told of.
+    pub fn lapse(&self, organization: &OrganizationId, now: Timestamp) -> Option<Event> {
+        let respond_by = self
+            .views
+            .get(organization)?
+            .pending_until()
+            .filter(|&respond_by| respond_by <= now)?;
+        Some(self.event(organization, Change::Expired, None, respond_by))
+    }
+
+    /// The owner's view, for what only the owner may do.
+    pub(crate) fn owned_by(&self, organization: &OrganizationId) -> Result<&Opportunity, Refusal> {
+        let view = self.view(organization)?;
+        match view.direction() {
+            Direction::Outbound => Ok(view),
+            Direction::Inbound => Err(Refusal::forbidden(
+                "notOwner",
+                "Only the organization that created the deal invites others to it.",
+            )),
+        }
+    }
+
+    /// An event with its notices: who is told of what is one rule, here.
+    pub(crate) fn event(
+        &self,
+        organization: &OrganizationId,
+        change: Change,
+        by: Option<&Actor>,
+        at: Timestamp,
+    ) -> Event {
+        let mut after = self.clone();
+        after.apply(organization, &change, at);
+        let notices = after.notices(organization, &change);
+        Event {
+            at,
+            actor: by.cloned(),
+            organization: organization.clone(),
+            change,
+            note: None,
+            notices,
+        }
+    }
+
+    /// DESIGN section 2: an answer and a silence go to the inviter, an invitation and its withdrawal to the invited, the
+    /// end of an invitee's work to the owner, and that of the owner's to everyone that accepted, closed or not.
+    fn notices(&self, organization: &OrganizationId, change: &Change) -> Vec<Notice> {
+        let to_subject = || vec![organization.clone()];
+        let to_owner = || vec![self.owner.clone()];
+        let counterparts = || {
+            if *organization != self.owner {
+                return to_owner();
+            }
+            self.views
+                .values()
+                .filter(|view| view.direction() == Direction::Inbound && view.work().is_some())
+                .map(|view| view.organization.id.clone())
+                .collect()
+        };
+        let (notice_type, recipients) = match change {
+            Change::Created(_) | Change::Updated(_) => return Vec::new(),
+            Change::Invited(_) => (NoticeType::OpportunityReceived, to_subject()),
+            Change::Withdrawn => (NoticeType::InvitationWithdrawn, to_subject()),
+            Change::Accepted(_) => (NoticeType::OpportunityAccepted, to_owner()),
+            Change::Declined(_) => (NoticeType::OpportunityDeclined, to_owner()),
+            Change::Expired => (NoticeType::OpportunityExpired, to_owner()),
+            Change::Won(_) => (NoticeType::OpportunityWon, counterparts()),
+            Change::Lost(_) => (NoticeType::OpportunityLost, counterparts()),
+        };
+        let Some(subject) = self.views.get(organization) else {
+            return Vec::new();
+        };
+        let standing = subject.standing();
+        recipients
+            .iter()
+            .filter_map(|recipient| self.views.get(recipient))
+            .map(|own| Notice {
+                notice_type,
+                recipient: own.organization.clone(),
+                name: own.name.clone(),
+                customer_name: own.customer.name.clone(),
+                estimated_value: own.estimated_value,
+                stage: standing.stage,
+                outcome: standing.outcome,
+                reason: subject.reason().filter(|_| own.organization.id == self.owner),
+                respond_by: matches!(change, Change::Invited(_))
+                    .then(|| subject.pending_until())
+                    .flatten(),
+            })
+            .collect()
+    }
+
+    fn apply(&mut self, organization: &OrganizationId, change: &Change, at: Timestamp) {
+        if let Change::Invited(view) = change {
+            self.views.insert(organization.clone(), (**view).clone());
+            if let Some(owner) = self.views.get_mut(&self.owner) {
+                if let Progress::Outbound { deal_type, .. } = &mut owner.progress {
+                    *deal_type = DealType::CoSell;
+                }
+                owner.touch(at);
+            }
+            return;
+        }
+        let Some(view) = self.views.get_mut(organization) else {
+            return;
+        };
+        let stage = view.standing().stage;
+        let edit = |view: &mut Opportunity, edits: &[crate::Edit]| edits.iter().for_each(|edit| edit.apply(view));
+        match (change, stage) {
+            (Change::Expired, Stage::Received) => return view.expire(at),
+            (Change::Accepted(edits), Stage::Received) => {
+                view.respond(Response::Accepted(Work::since(at)));
+                edit(view, edits);
+            }
+            (Change::Declined(reason), Stage::Received) => view.respond(Response::Declined { at, reason: *reason }),
+            (Change::Withdrawn, Stage::Received) => view.respond(Response::Withdrawn { at }),
+            (Change::Updated(edits), Stage::Accepted) => edit(view, edits),
+            (Change::Won(final_value), Stage::Accepted) => close_work(
+                view,
+                at,
+                CloseResult::Won {
+                    final_value: *final_value,
+                },
+            ),
+            (Change::Lost(reason), Stage::Accepted) => close_work(view, at, CloseResult::Lost { reason: *reason }),
+            _ => return,
+        }
+        view.touch(at);
+    }
+}
+
+fn close_work(view: &mut Opportunity, at: Timestamp, result: CloseResult) {
+    if let Some(work) = view.work_mut() {
+        work.closed = Some(Closed { at, result });
+    }
+}
+
+impl Party {
+    /// Whether these are the same organization.
+    pub(crate) fn is(&self, organization: &OrganizationId) -> bool {
+        self.id == *organization
+    }
+}

@@ -1,0 +1,152 @@
+//! What happened to a deal, and who is told.
+
+use crate::money::Money;
+use crate::opportunity::{Actor, Contact, Opportunity, Outcome, Party, Person, Reason, Solution, Stage, words};
+use crate::text::{CampaignId, CrmId, CustomerName, DealName, OrganizationId, Prose};
+use crate::time::{Date, Timestamp};
+
+/// One thing that happened to one organization's view of a deal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When it took effect.
+    pub at: Timestamp,
+    /// Who did it; `None` for the clock.
+    pub actor: Option<Actor>,
+    /// Whose view changed.
+    pub organization: OrganizationId,
+    /// What happened.
+    pub change: Change,
+    /// A note that the actor gave with it; internal to the actor's organization.
+    pub note: Option<Prose>,
+    /// Who is told, each in terms of its own view.
+    pub notices: Vec<Notice>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The owner created the deal.
+    Created(Box<Opportunity>),
+    /// The owner invited the organization: its view (afresh), and the owner's deal is co-sell from now on.
+    Invited(Box<Opportunity>),
+    /// The organization took the invitation, with first edits of its own.
+    Accepted(Vec<Edit>),
+    /// The organization refused the invitation.
+    Declined(Reason),
+    /// `respondBy` passed.
+    Expired,
+    /// The owner took the invitation back.
+    Withdrawn,
+    /// The organization changed its view.
+    Updated(Vec<Edit>),
+    /// The organization won the deal, for this much.
+    Won(Money),
+    /// The organization lost the deal.
+    Lost(Reason),
+}
+
+impl Change {
+    /// The type's name in history.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created(_) => "created",
+            Self::Invited(_) => "invited",
+            Self::Accepted(_) => "accepted",
+            Self::Declined(_) => "declined",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Updated(_) => "updated",
+            Self::Won(_) => "won",
+            Self::Lost(_) => "lost",
+        }
+    }
+}
+
+/// One field's old and new value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FromTo<T> {
+    /// Before.
+    pub from: T,
+    /// After.
+    pub to: T,
+}
+
+/// The change of one field of a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// `name`
+    Name(FromTo<DealName>),
+    /// `estimatedValue`
+    EstimatedValue(FromTo<Money>),
+    /// `estimatedCloseDate`
+    EstimatedCloseDate(FromTo<Date>),
+    /// `crmId`
+    CrmId(FromTo<Option<CrmId>>),
+    /// `campaignId`
+    CampaignId(FromTo<Option<CampaignId>>),
+    /// `team`
+    Team(FromTo<Vec<Person>>),
+    /// `solutions`
+    Solutions(FromTo<Vec<Solution>>),
+    /// `customer.contact`
+    Contact(FromTo<Contact>),
+}
+
+impl Edit {
+    /// Sets the field's new value.
+    pub(crate) fn apply(&self, view: &mut Opportunity) {
+        match self.clone() {
+            Self::Name(edit) => view.name = edit.to,
+            Self::EstimatedValue(edit) => view.estimated_value = edit.to,
+            Self::EstimatedCloseDate(edit) => view.estimated_close_date = edit.to,
+            Self::CrmId(edit) => view.crm_id = edit.to,
+            Self::CampaignId(edit) => view.campaign_id = edit.to,
+            Self::Team(edit) => view.team = edit.to,
+            Self::Solutions(edit) => view.solutions = edit.to,
+            Self::Contact(edit) => view.customer.contact = edit.to,
+        }
+    }
+}
+
+words!(
+    /// The detail types that other organizations are told of (DESIGN section 6).
+    NoticeType {
+        /// To the invited organization.
+        OpportunityReceived = "Opportunity Received",
+        /// To the owner.
+        OpportunityAccepted = "Opportunity Accepted",
+        /// To the owner.
+        OpportunityDeclined = "Opportunity Declined",
+        /// To the owner.
+        OpportunityExpired = "Opportunity Expired",
+        /// To the counterparts.
+        OpportunityWon = "Opportunity Won",
+        /// To the counterparts.
+        OpportunityLost = "Opportunity Lost",
+        /// To the invited organization.
+        InvitationWithdrawn = "Invitation Withdrawn",
+    }
+);
+
+/// What one organization is told of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What happened.
+    pub notice_type: NoticeType,
+    /// Who is told.
+    pub recipient: Party,
+    /// The deal's name in the recipient's own view.
+    pub name: DealName,
+    /// Who buys.
+    pub customer_name: CustomerName,
+    /// The value in the recipient's own view.
+    pub estimated_value: Money,
+    /// Where the changed view stands now.
+    pub stage: Stage,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why it was declined or lost: only the inviter is told.
+    pub reason: Option<Reason>,
+    /// Until when an answer is awaited.
+    pub respond_by: Option<Timestamp>,
+}

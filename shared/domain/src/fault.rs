@@ -1,0 +1,94 @@
+//! What is wrong with a request, and where.
+
+use std::fmt;
+
+/// What is wrong with one value, without saying where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Stable, machine-readable.
+    pub code: &'static str,
+    /// For a person: what was wrong and what would be right.
+    pub message: String,
+    /// The values that would be accepted, where they are few.
+    pub allowed: Vec<&'static str>,
+}
+
+impl Flaw {
+    /// A flaw without a list of allowed values.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            allowed: Vec::new(),
+        }
+    }
+
+    /// A value outside a closed list.
+    pub fn choice(allowed: &[&'static str]) -> Self {
+        let message = format!("must be one of {}", allowed.join(", "));
+        Self {
+            code: "invalidChoice",
+            message,
+            allowed: allowed.to_vec(),
+        }
+    }
+
+    /// The flaw at a place: a JSON Pointer (RFC 6901) into the request.
+    pub fn at(self, pointer: impl Into<String>) -> Fault {
+        Fault {
+            pointer: pointer.into(),
+            code: self.code,
+            message: self.message,
+            allowed: self.allowed,
+        }
+    }
+}
+
+/// A [`Flaw`] and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// JSON Pointer (RFC 6901) into the request body; empty for the whole of it.
+    pub pointer: String,
+    /// Stable, machine-readable.
+    pub code: &'static str,
+    /// For a person: what was wrong and what would be right.
+    pub message: String,
+    /// The values that would be accepted, where they are few.
+    pub allowed: Vec<&'static str>,
+}
+
+/// All faults of one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl Faults {
+    /// Adds one.
+    pub fn push(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    /// Keeps the value, or notes what is wrong with it.
+    pub fn check<T>(&mut self, pointer: &str, parsed: Result<T, Flaw>) -> Option<T> {
+        parsed.map_err(|flaw| self.push(flaw.at(pointer))).ok()
+    }
+
+    /// Whether something is wrong with the value at a place.
+    pub(crate) fn has(&self, pointer: &str) -> bool {
+        self.0.iter().any(|fault| fault.pointer == pointer)
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{} {}", fault.pointer, fault.message)?;
+        }
+        Ok(())
+    }
+}

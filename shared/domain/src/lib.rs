@@ -1,0 +1,65 @@
+//! The rules of co-sell deals: pure functions over values that have been parsed once.
+//!
+//! ```text
+//! decide(deal, command, by, now) -> events | refusal      what may happen
+//! evolve(deal, event)            -> deal                  what it does
+//! ```
+//!
+//! A command is read in two steps, so that all that is wrong with a request is told at once: `…Form::read` takes the
+//! JSON and names what it refers to; `form.check` compares it with what was found and with the deal, and gives the command.
+//!
+//! | to find the rule for | look in |
+//! |---|---|
+//! | creating a deal | [`create`] |
+//! | inviting, withdrawing an invitation | [`invite`] |
+//! | accepting, declining | [`respond`] |
+//! | changing | [`update`] |
+//! | won, lost | [`close`] |
+//! | expiring | [`Deal::lapse`], [`Opportunity::at`] |
+//! | who is told | [`Event::notices`] |
+//! | lines of an import | [`import`] |
+//!
+//! Architecture invariant: this crate knows no AWS, HTTP, tokio, environment or clock. `tests/tests/architecture.rs` proves it.
+
+mod catalog;
+pub mod close;
+pub mod create;
+mod deal;
+mod event;
+mod fault;
+mod form;
+pub mod import;
+pub mod invite;
+mod money;
+mod opportunity;
+mod refusal;
+pub mod respond;
+mod text;
+mod time;
+pub mod update;
+
+pub use catalog::{Catalog, CatalogSolution, DirectoryCustomer, Organization, References};
+pub use close::CloseForm;
+pub use create::CreateForm;
+pub use deal::{Command, Deal, decide, evolve};
+pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType};
+pub use fault::{Fault, Faults, Flaw};
+pub use form::Parse;
+pub use import::Line;
+pub use invite::InviteForm;
+pub use money::Money;
+pub use opportunity::{
+    Actor, Address, CloseResult, Closed, Contact, Customer, DealType, Direction, HelpType, Invitation, Opportunity,
+    OrganizationKind, Outcome, Party, Person, Progress, Reason, Response, Solution, Stage, Standing, Work,
+};
+pub use refusal::Refusal;
+pub use respond::RespondForm;
+pub use text::{
+    AddressLine, CampaignId, Country, CrmId, CustomerId, CustomerName, DealId, DealName, DunsNumber, Email,
+    IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, SolutionId, UserId,
+};
+pub use time::{Date, Timestamp};
+pub use update::UpdateForm;
+
+#[cfg(test)]
+mod tests;

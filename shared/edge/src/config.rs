@@ -1,0 +1,384 @@
+//! What the environment says. The only module that reads it.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use chrono::TimeDelta;
+
+/// The endpoint is in the same region, where connecting takes milliseconds. The kernel repeats a lost SYN only after a
+/// second: by then a new attempt is worth more than waiting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// DynamoDB answers in milliseconds, a contended transaction in some hundred. What takes longer than this is lost.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// API Gateway gives up after 30 seconds. The first operation that takes too long ends the request, so that the caller gets
+/// our 503 well before that.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+/// The first try and two more: beyond that the caller, who is told to come again, is the better one to wait.
+const ATTEMPTS: u32 = 3;
+/// A throttled partition or a lost packet is over in milliseconds; the SDK's own second is made for slower services.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+
+/// The longest duration that a setting may have: more is a mistyped unit.
+const LONGEST: i64 = 366 * 24 * 60 * 60 * 1_000;
+
+/// The settings of a function.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name of the table.
+    pub table: String,
+    /// How long an invitation stays open. Positive, at most 366 days, whole milliseconds.
+    pub response_window: TimeDelta,
+    /// Where the table is.
+    pub dynamodb: DynamoDb,
+}
+
+/// Where the database is and as whom to speak to it.
+#[derive(Debug, Clone)]
+pub struct DynamoDb {
+    /// An AWS region such as `eu-central-1`; it is also part of every signature.
+    pub region: String,
+    /// `http://` or `https://`, where it is not the endpoint of AWS in that region.
+    pub endpoint: Option<String>,
+    /// For signing.
+    pub credentials: Credentials,
+}
+
+/// Why a function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A variable is not there, or empty.
+    #[error("{name} is not set: {meaning}")]
+    Missing {
+        /// The variable.
+        name: &'static str,
+        /// What it would say.
+        meaning: &'static str,
+    },
+    /// A variable has a value that cannot be meant.
+    #[error("{name} is {value:?}, but {rule}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        rule: String,
+    },
+}
+
+/// A text that is no usable duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it must be an ISO 8601 duration in weeks, days, hours, minutes and seconds, such as P14D or PT3S: \
+     more than zero, at most 366 days, and whole milliseconds"
+)]
+pub struct InvalidDuration;
+
+impl Config {
+    /// Reads `COSELL_TABLE`, `COSELL_RESPONSE_WINDOW` (`P14D`), and the SDK's own `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(variable)
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let required = |name, meaning| variable(name).ok_or(ConfigError::Missing { name, meaning });
+        let table = required("COSELL_TABLE", "the name of the DynamoDB table")?;
+        let response_window = match variable("COSELL_RESPONSE_WINDOW") {
+            None => TimeDelta::days(14),
+            Some(value) => positive_duration(&value).map_err(|rule| ConfigError::Invalid {
+                name: "COSELL_RESPONSE_WINDOW",
+                value,
+                rule: rule.to_string(),
+            })?,
+        };
+        // The credentials chain of aws-config is not linked: Lambda has these three in the environment of every
+        // function, valid for as long as the process lives.
+        let credentials = Credentials::new(
+            required(
+                "AWS_ACCESS_KEY_ID",
+                "Lambda sets it; elsewhere, any text will do for a local engine",
+            )?,
+            required(
+                "AWS_SECRET_ACCESS_KEY",
+                "Lambda sets it; elsewhere, any text will do for a local engine",
+            )?,
+            variable("AWS_SESSION_TOKEN"),
+            None,
+            "environment",
+        );
+        let endpoint = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]
+            .into_iter()
+            .find_map(|name| variable(name).map(|value| (name, value)));
+        if let Some((name, value)) = &endpoint
+            && !["http://", "https://"].iter().any(|scheme| value.starts_with(scheme))
+        {
+            return Err(ConfigError::Invalid {
+                name,
+                value: value.clone(),
+                rule: "it must start with http:// or https://".to_owned(),
+            });
+        }
+        let region = required("AWS_REGION", "the AWS region of the table; Lambda sets it")?;
+        Ok(Self {
+            table,
+            response_window,
+            dynamodb: DynamoDb {
+                region,
+                endpoint: endpoint.map(|(_, url)| url),
+                credentials,
+            },
+        })
+    }
+}
+
+/// A variable that is empty counts as not set, as in a shell.
+#[expect(clippy::disallowed_methods, reason = "this is the one home of the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl DynamoDb {
+    /// A client with the timeouts and retries of a function that somebody waits for.
+    pub fn client(&self) -> Client {
+        let http = aws_smithy_http_client::Builder::new();
+        let http = match &self.endpoint {
+            // No TLS, so that the certificates of the system, most of the time that the SDK needs to start, stay unread.
+            Some(endpoint) if endpoint.starts_with("http://") => http.build_http(),
+            _ => http.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
+        };
+        let mut config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(self.credentials.clone())
+            .http_client(http)
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .operation_timeout(OPERATION_TIMEOUT)
+                    .build(),
+            )
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(ATTEMPTS)
+                    .with_initial_backoff(FIRST_BACKOFF),
+            );
+        config.set_endpoint_url(self.endpoint.clone());
+        Client::from_conf(config.build())
+    }
+}
+
+/// Reads an ISO 8601 duration of weeks, days, hours, minutes and seconds: positive, at most 366 days, whole milliseconds.
+/// Years and months have no fixed length, so they are refused.
+///
+/// Exact, in integers: a deadline may not be off by a rounding error.
+pub fn positive_duration(text: &str) -> Result<TimeDelta, InvalidDuration> {
+    milliseconds(text)
+        .filter(|total| (1..=LONGEST).contains(total))
+        .and_then(TimeDelta::try_milliseconds)
+        .ok_or(InvalidDuration)
+}
+
+fn milliseconds(text: &str) -> Option<i64> {
+    let text = text.strip_prefix('P')?;
+    let (date, time) = match text.split_once('T') {
+        Some((_, "")) => return None,
+        Some((date, time)) => (date, time),
+        None => (text, ""),
+    };
+    let date = sum(date, &[('W', 604_800_000), ('D', 86_400_000)])?;
+    date.checked_add(sum(time, &[('H', 3_600_000), ('M', 60_000), ('S', 1_000)])?)
+}
+
+/// Adds up what stands before each designator; they come in this order, each at most once.
+fn sum(mut text: &str, units: &[(char, i64)]) -> Option<i64> {
+    let mut total = 0_i64;
+    for &(designator, unit) in units {
+        if let Some((number, rest)) = text.split_once(designator) {
+            total = total.checked_add(times(number, unit)?)?;
+            text = rest;
+        }
+    }
+    text.is_empty().then_some(total)
+}
+
+/// A decimal number, with a comma or a point, times a unit, where that is a whole number.
+fn times(number: &str, unit: i64) -> Option<i64> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = match number.split_once(['.', ',']) {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (number, None),
+    };
+    if !digits(whole) || !fraction.is_none_or(digits) {
+        return None;
+    }
+    let whole = whole.parse::<i64>().ok()?.checked_mul(unit)?;
+    let Some(fraction) = fraction else { return Some(whole) };
+    let scale = 10_i64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let fraction = fraction.parse::<i64>().ok()?.checked_mul(unit)?;
+    (fraction % scale == 0).then_some(whole.checked_add(fraction / scale)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const COMPLETE: [(&str, &str); 5] = [
+        ("COSELL_TABLE", "deals"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "very-secret"),
+        ("AWS_SESSION_TOKEN", "very-secret-too"),
+    ];
+
+    /// What the environment says with some variables replaced.
+    fn read(changes: &[(&str, &str)]) -> Result<Config, String> {
+        let lookup = |name: &str| {
+            let of = |pairs: &[(&str, &str)]| pairs.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
+            of(changes).or_else(|| of(&COMPLETE)).filter(|value| !value.is_empty())
+        };
+        Config::read(lookup).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults() {
+        let config = read(&[]).expect("complete");
+        assert_eq!(config.table, "deals");
+        assert_eq!(config.response_window, TimeDelta::days(14));
+        assert_eq!(config.dynamodb.endpoint, None);
+        assert!(
+            !format!("{config:?}").contains("very-secret"),
+            "credentials are not shown"
+        );
+        // Builds for AWS and for a local engine.
+        config.dynamodb.client();
+        read(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")])
+            .expect("complete")
+            .dynamodb
+            .client();
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for name in [
+            "COSELL_TABLE",
+            "AWS_REGION",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+        ] {
+            let error = read(&[(name, "")]).expect_err("refused");
+            assert!(error.starts_with(&format!("{name} is not set: ")), "{error}");
+        }
+        assert!(read(&[("AWS_SESSION_TOKEN", "")]).is_ok());
+    }
+
+    #[test]
+    fn the_endpoint_of_the_service_wins_over_the_general_one() {
+        let endpoint = |changes| read(changes).map(|config| config.dynamodb.endpoint);
+        let both = [
+            ("AWS_ENDPOINT_URL", "http://a"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "https://b"),
+        ];
+        assert_eq!(endpoint(&both), Ok(Some("https://b".into())));
+        assert_eq!(endpoint(&both[..1]), Ok(Some("http://a".into())));
+        let error = endpoint(&[("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000")]).expect_err("refused");
+        assert_eq!(
+            error,
+            r#"AWS_ENDPOINT_URL_DYNAMODB is "localhost:8000", but it must start with http:// or https://"#
+        );
+    }
+
+    #[test]
+    fn a_wrong_response_window_is_refused_with_the_rule() {
+        let error = read(&[("COSELL_RESPONSE_WINDOW", "14 days")]).expect_err("refused");
+        assert!(
+            error.starts_with(r#"COSELL_RESPONSE_WINDOW is "14 days", but it must be an ISO 8601"#),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn durations() {
+        for (text, milliseconds) in [
+            ("P14D", 1_209_600_000),
+            ("P2W", 1_209_600_000),
+            ("PT3S", 3_000),
+            ("PT0.001S", 1),
+            ("PT0,5M", 30_000),
+            ("P1DT2H3M4.567S", 93_784_567),
+            ("PT36H", 129_600_000),
+            ("P366D", LONGEST),
+            ("PT31622399.999S", LONGEST - 1),
+            ("PT1.5000S", 1_500),
+        ] {
+            assert_eq!(
+                positive_duration(text),
+                Ok(TimeDelta::milliseconds(milliseconds)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "P",
+            "PT",
+            "P1DT",
+            "14D",
+            "P14",
+            "P14d",
+            "p14d",
+            " P14D",
+            "P14D ",
+            "P-14D",
+            "-P14D",
+            "P+1D",
+            "P0D",
+            "PT0S",
+            "P1Y",
+            "P1M",
+            "P1DT1D",
+            "PT1S1M",
+            "P1D1D",
+            "PT.5S",
+            "PT5.S",
+            "PT1.2.3S",
+            "PT0.0001S",
+            "P366DT0.001S",
+            "P367D",
+            "PT1e3S",
+            "PTinfS",
+            "PTNaNS",
+            "P١D",
+            "PT99999999999999999999S",
+            "PT0.0000000000000000000001S",
+        ] {
+            assert_eq!(positive_duration(text), Err(InvalidDuration), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_duration_or_refused(text in "\\PC*|P[0-9WDTHMS.,]*") {
+            if let Ok(duration) = positive_duration(&text) {
+                prop_assert!((1..=LONGEST).contains(&duration.num_milliseconds()));
+            }
+        }
+
+        #[test]
+        fn durations_are_exact(days in 0_i64..365, hours in 0_i64..24, minutes in 0_i64..60, ms in 1_i64..60_000) {
+            let text = format!("P{days}DT{hours}H{minutes}M{}.{:03}S", ms / 1_000, ms % 1_000);
+            let expected = TimeDelta::days(days)
+                + TimeDelta::hours(hours)
+                + TimeDelta::minutes(minutes)
+                + TimeDelta::milliseconds(ms);
+            prop_assert_eq!(positive_duration(&text), Ok(expected));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! How a function is entered: by the Lambda runtime, or by the local stack with the same JSON, through the same code.
+//!
+//! A handler is a function of the [`App`] and what arrived. A panic in one is not caught here: the runtime answers with an
+//! error and keeps the process.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Body, Request, Response};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, Service, service_fn};
+use serde_json::Value;
+use tracing::Instrument;
+
+use crate::App;
+use crate::answer::Answer;
+use crate::config::Config;
+use crate::problem::Problem;
+use crate::telemetry::{self, Invocation};
+
+/// Carries out one HTTP request and logs one line about it.
+pub async fn respond<F, Fut>(function: &'static str, app: &App, request: Request, handler: F) -> Response<Body>
+where
+    F: FnOnce(App, Request) -> Fut,
+    Fut: Future<Output = Result<Answer, Problem>>,
+{
+    let invocation = Invocation::of(function, &request);
+    let result = handler(app.clone(), request).instrument(invocation.span()).await;
+    let (answer, code) = match result {
+        Ok(answer) => (answer, None),
+        Err(problem) => {
+            let code = problem.code();
+            (problem.into(), Some(code))
+        }
+    };
+    invocation.finish(Some(answer.status), code);
+    answer.into()
+}
+
+/// Serves the HTTP requests of Lambda until the process ends. The settings come from the environment.
+pub async fn http<F, Fut>(function: &'static str, handler: F) -> Result<(), lambda_runtime::Error>
+where
+    F: Fn(App, Request) -> Fut + Sync,
+    Fut: Future<Output = Result<Answer, Problem>> + Send,
+{
+    telemetry::init();
+    let (app, handler) = (&App::new(Config::from_env()?), &handler);
+    lambda_http::run(service_fn(|request| async move {
+        Ok::<_, Infallible>(respond(function, app, request, handler).await)
+    }))
+    .await
+}
+
+/// Does with one event of API Gateway (payload format 2.0) what [`http`] does, and gives what the function would return to
+/// it. An error says why the event is none.
+pub async fn invoke_http<F, Fut>(function: &'static str, app: &App, event: Value, handler: F) -> Result<Value, String>
+where
+    F: Fn(App, Request) -> Fut + Sync,
+    Fut: Future<Output = Result<Answer, Problem>> + Send,
+{
+    let request: LambdaRequest = serde_json::from_value(event).map_err(|error| error.to_string())?;
+    let handler = &handler;
+    let mut service = Adapter::from(service_fn(|request| async move {
+        Ok::<_, Infallible>(respond(function, app, request, handler).await)
+    }));
+    let Ok(response) = service.call(LambdaEvent::new(request, Context::default())).await;
+    serde_json::to_value(response).map_err(|error| error.to_string())
+}
+
+/// Why a function that nobody calls over HTTP failed. Whoever invoked it sees both parts, so nothing internal gets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Stable, machine-readable: Lambda's `errorType`.
+    pub kind: &'static str,
+    /// For the operator: Lambda's `errorMessage`.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure that is told as it is.
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Here the failure of the database ends, so here it is logged.
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        telemetry::failure(&error);
+        match error {
+            store::Error::Unavailable { .. } => Self::new("Unavailable", "The database cannot answer at the moment."),
+            _ => Self::new("Internal", "Something went wrong; the log tells what."),
+        }
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self {
+            error_type: failure.kind.to_owned(),
+            error_message: failure.message,
+        }
+    }
+}
+
+/// Serves the events of a function that is not behind HTTP until the process ends. The settings come from the environment.
+/// The handler gets the event and the deadline in milliseconds since 1970.
+pub async fn event<F, Fut>(function: &'static str, handler: F) -> Result<(), lambda_runtime::Error>
+where
+    F: Fn(App, Value, u64) -> Fut,
+    Fut: Future<Output = Result<Value, Failure>>,
+{
+    telemetry::init();
+    let (app, handler) = (&App::new(Config::from_env()?), &handler);
+    lambda_runtime::run(service_fn(|LambdaEvent { payload, context }| async move {
+        let invocation = Invocation::start(function, context.request_id);
+        carry_out(invocation, app, payload, context.deadline, handler).await
+    }))
+    .await
+}
+
+/// Does with one event what [`event`] does; an error is the text of the [`Failure`].
+pub async fn invoke_event<F, Fut>(
+    function: &'static str,
+    app: &App,
+    event: Value,
+    deadline_ms: u64,
+    handler: F,
+) -> Result<Value, String>
+where
+    F: FnOnce(App, Value, u64) -> Fut,
+    Fut: Future<Output = Result<Value, Failure>>,
+{
+    let invocation = Invocation::start(function, String::new());
+    let result = carry_out(invocation, app, event, deadline_ms, handler).await;
+    result.map_err(|failure| failure.to_string())
+}
+
+async fn carry_out<F, Fut>(
+    invocation: Invocation,
+    app: &App,
+    event: Value,
+    deadline_ms: u64,
+    handler: F,
+) -> Result<Value, Failure>
+where
+    F: FnOnce(App, Value, u64) -> Fut,
+    Fut: Future<Output = Result<Value, Failure>>,
+{
+    let result = handler(app.clone(), event, deadline_ms)
+        .instrument(invocation.span())
+        .await;
+    invocation.finish(None, result.as_ref().err().map(|failure| failure.kind));
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::claims::Caller;
+    use crate::request::{self, Accepts};
+    use crate::testing;
+
+    async fn echo(_: App, request: Request) -> Result<Answer, Problem> {
+        Caller::of(&request)?.may_write()?;
+        let body = request::json_body(&request, Accepts::Json)?;
+        Ok(Answer::json(201, &body).versioned(1).location("/v1/x"))
+    }
+
+    async fn invoke(event: Value) -> Result<Value, String> {
+        invoke_http("echo", &testing::app(), event, echo).await
+    }
+
+    #[tokio::test]
+    async fn an_event_goes_in_and_an_answer_comes_out() {
+        let mut event = testing::event("POST", "/v1/opportunities");
+        event["body"] = r#"{"name": "Ü"}"#.into();
+        let answer = invoke(event).await.expect("an answer");
+        assert_eq!(answer["statusCode"], 201);
+        assert_eq!(answer["body"], r#"{"name":"Ü"}"#);
+        assert_eq!(answer["isBase64Encoded"], false);
+        assert_eq!(answer["headers"]["location"], "/v1/x");
+        assert_eq!(answer["headers"]["content-type"], "application/json");
+    }
+
+    #[tokio::test]
+    async fn a_problem_is_an_answer_too() {
+        let mut event = testing::event("POST", "/v1/opportunities");
+        event["requestContext"]["authorizer"]["jwt"]["claims"]["roles"] = "viewer".into();
+        let answer = invoke(event).await.expect("an answer");
+        assert_eq!(answer["statusCode"], 403);
+        assert_eq!(answer["headers"]["content-type"], "application/problem+json");
+        assert_eq!(answer["isBase64Encoded"], false);
+        let body: Value = serde_json::from_str(answer["body"].as_str().expect("text")).expect("JSON");
+        assert_eq!(body["code"], "forbidden");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_event_is_refused() {
+        assert!(invoke(json!({"hello": "world"})).await.is_err());
+    }
+
+    /// The local stack serves requests on several threads.
+    #[test]
+    fn invocations_can_move_between_threads() {
+        fn send<T: Send>(value: T) -> T {
+            value
+        }
+        let app = testing::app();
+        drop(send(invoke_http("echo", &app, Value::Null, echo)));
+        drop(send(respond("echo", &app, Request::default(), echo)));
+        drop(send(invoke_event("count", &app, Value::Null, 0, count)));
+    }
+
+    async fn count(_: App, event: Value, deadline_ms: u64) -> Result<Value, Failure> {
+        match event.as_array() {
+            Some(items) => Ok(json!({"read": items.len(), "deadline": deadline_ms})),
+            None => Err(Failure::new("BadEvent", "an array is needed")),
+        }
+    }
+
+    #[tokio::test]
+    async fn other_events() {
+        let invoke = |event| async { invoke_event("count", &testing::app(), event, 7, count).await };
+        assert_eq!(invoke(json!([1, 2])).await, Ok(json!({"read": 2, "deadline": 7})));
+        assert_eq!(invoke(json!(1)).await, Err("BadEvent: an array is needed".to_owned()));
+    }
+
+    #[test]
+    fn a_failure_of_the_database_says_nothing_of_itself() {
+        let diagnostic = Diagnostic::from(Failure::from(store::Error::Corrupt("SECRET".into())));
+        assert_eq!(diagnostic.error_type, "Internal");
+        assert!(!diagnostic.error_message.contains("SECRET"));
+    }
+}

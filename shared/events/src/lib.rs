@@ -1,0 +1,160 @@
+//! What other systems are told: the event envelope (DESIGN section 6).
+//!
+//! One envelope for each recipient. It holds what the recipient may know and nothing else: name and value are those of its
+//! own view, and a reason is there only for the inviter. That choice is the domain's ([`Notice`]); here it gets its
+//! published form.
+//!
+//! Architecture invariant: this crate knows the domain and nothing of how events are stored.
+
+use domain::{Actor, DealId, Notice, Timestamp};
+use serde::Serialize;
+
+/// The EventBridge source of all events.
+pub const SOURCE: &str = "cosell";
+/// The version of [`Detail`]: grows when a consumer would have to change.
+pub const VERSION: u32 = 1;
+
+/// The detail of an event, as it is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Detail {
+    id: String,
+    version: u32,
+    #[serde(rename = "type")]
+    detail_type: &'static str,
+    occurred_at: String,
+    deal_id: String,
+    actor: Option<ActorDetail>,
+    recipient: Recipient,
+    opportunity: OpportunityDetail,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    respond_by: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActorDetail {
+    organization_id: String,
+    user_id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Recipient {
+    organization_id: String,
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OpportunityDetail {
+    name: String,
+    customer_name: String,
+    estimated_value: MoneyDetail,
+    stage: &'static str,
+    outcome: Option<&'static str>,
+    reason: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct MoneyDetail {
+    amount: String,
+    currency: &'static str,
+}
+
+impl Detail {
+    /// The envelope of a notice. `id` is the notice's own: it stays the same however often it is published, so that a
+    /// consumer can drop repeats. No `actor` means the clock.
+    pub fn of(id: &str, deal: &DealId, occurred_at: Timestamp, actor: Option<&Actor>, notice: &Notice) -> Self {
+        Self {
+            id: id.to_owned(),
+            version: VERSION,
+            detail_type: notice.notice_type.as_str(),
+            occurred_at: occurred_at.to_string(),
+            deal_id: deal.to_string(),
+            actor: actor.map(|actor| ActorDetail {
+                organization_id: actor.organization.to_string(),
+                user_id: actor.user.to_string(),
+            }),
+            recipient: Recipient {
+                organization_id: notice.recipient.id.to_string(),
+                kind: notice.recipient.kind.as_str(),
+            },
+            opportunity: OpportunityDetail {
+                name: notice.name.to_string(),
+                customer_name: notice.customer_name.to_string(),
+                estimated_value: MoneyDetail {
+                    amount: notice.estimated_value.amount(),
+                    currency: notice.estimated_value.currency(),
+                },
+                stage: notice.stage.as_str(),
+                outcome: notice.outcome.map(domain::Outcome::as_str),
+                reason: notice.reason.map(domain::Reason::as_str),
+            },
+            respond_by: notice.respond_by.map(|at| at.to_string()),
+        }
+    }
+
+    /// The EventBridge detail type.
+    pub fn detail_type(&self) -> &'static str {
+        self.detail_type
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        CustomerName, DealName, Label, Money, NoticeType, OrganizationId, OrganizationKind, Outcome, Party, Reason,
+        Stage, UserId,
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_envelope_is_the_published_contract() {
+        let notice = Notice {
+            notice_type: NoticeType::OpportunityDeclined,
+            recipient: Party {
+                id: OrganizationId::parse("contoso").expect("an id"),
+                name: Label::parse("Contoso").expect("a name"),
+                kind: OrganizationKind::Vendor,
+            },
+            name: DealName::parse("ERP for Adatum").expect("a name"),
+            customer_name: CustomerName::parse("Adatum").expect("a name"),
+            estimated_value: Money::parse("125000", "USD").expect("money"),
+            stage: Stage::Archived,
+            outcome: Some(Outcome::Declined),
+            reason: Some(Reason::NoCapacity),
+            respond_by: None,
+        };
+        let actor = Actor {
+            organization: OrganizationId::parse("fabrikam").expect("an id"),
+            user: UserId::parse("u-1").expect("an id"),
+            name: Some("Ana".into()),
+        };
+        let deal = DealId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV").expect("an id");
+        let at = Timestamp::parse("2026-11-21T09:30:00Z").expect("an instant");
+        let detail = Detail::of("01ARZ3NDEKTSV4RRFFQ69G5FAW", &deal, at, Some(&actor), &notice);
+        let expected = json!({
+            "id": "01ARZ3NDEKTSV4RRFFQ69G5FAW",
+            "version": 1,
+            "type": "Opportunity Declined",
+            "occurredAt": "2026-11-21T09:30:00.000Z",
+            "dealId": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "actor": {"organizationId": "fabrikam", "userId": "u-1"},
+            "recipient": {"organizationId": "contoso", "kind": "vendor"},
+            "opportunity": {
+                "name": "ERP for Adatum",
+                "customerName": "Adatum",
+                "estimatedValue": {"amount": "125000.00", "currency": "USD"},
+                "stage": "archived",
+                "outcome": "declined",
+                "reason": "noCapacity",
+            },
+        });
+        assert_eq!(serde_json::to_value(&detail).expect("JSON"), expected);
+        let by_the_clock = serde_json::to_value(Detail::of("x", &deal, at, None, &notice)).expect("JSON");
+        assert_eq!(by_the_clock["actor"], json!(null));
+    }
+}

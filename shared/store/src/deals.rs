@@ -1,0 +1,200 @@
+//! One deal: read whole, written conditionally.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use domain::{Deal, DealId, Event, Opportunity, Timestamp, evolve};
+use ulid::Ulid;
+
+use crate::error::{Cancelled, cancellation};
+use crate::idempotency::{Idempotency, Recorded};
+use crate::records::{EventRecord, NoteRecord, OpportunityRecord, from_item, to_item};
+use crate::{Error, Store, keys};
+
+/// How often a transaction is tried that only met another one at the same items.
+const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// A change of a deal, to be written as a whole or not at all.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    /// The deal as it was read; `None` when it is created.
+    pub stored: Option<&'a Deal>,
+    /// What was decided.
+    pub events: &'a [Event],
+    /// When: the ids of events sort by it.
+    pub now: Timestamp,
+    /// 128 random bits, for the ids.
+    pub entropy: u128,
+    /// The request's idempotency key and the answer that a repetition gets.
+    pub idempotency: Option<(&'a Idempotency, String)>,
+}
+
+impl Store {
+    /// The deal with all its views, as it is stored; consistent. `None` if there is no such deal.
+    pub async fn deal(&self, id: &DealId) -> Result<Option<Deal>, Error> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :views)")
+            .expression_attribute_values(":pk", keys::text(&keys::deal(id)))
+            .expression_attribute_values(":views", keys::text(keys::VIEWS))
+            .into_paginator()
+            .items()
+            .send();
+        let items = pages.collect::<Result<Vec<_>, _>>().await?;
+        if items.is_empty() {
+            return Ok(None);
+        }
+        let views = items
+            .into_iter()
+            .map(|item| from_item::<OpportunityRecord>(item)?.opportunity())
+            .collect::<Result<Vec<Opportunity>, Error>>()?;
+        Deal::from_views(views)
+            .map(Some)
+            .ok_or_else(|| Error::Corrupt(format!("deal {id} has no owner's view")))
+    }
+
+    /// Writes the views that the events changed, each on condition that it is still as it was read, the events, the notes
+    /// and the idempotency record in one transaction.
+    ///
+    /// [`Error::Stale`] and [`Error::Used`] mean that nothing was written; after [`Error::Unavailable`] it may have been.
+    pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), Error> {
+        let items = self.items(commit)?;
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            let request = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else {
+                return Ok(());
+            };
+            let Some(reasons) = cancellation(&error) else {
+                return Err(error.into());
+            };
+            match verdict(commit.idempotency.is_some(), reasons)? {
+                Verdict::Final(reason) => return Err(reason),
+                Verdict::Passing if attempt < ATTEMPTS => {
+                    // Half of it at random, so that two that met do not meet again.
+                    tokio::time::sleep(pause.mul_f64(0.5 + jitter(commit.entropy, attempt) / 2.0)).await;
+                    pause *= 2;
+                }
+                Verdict::Passing => break,
+            }
+        }
+        Err(Error::unavailable(
+            "the transaction met others at the same items every time",
+        ))
+    }
+
+    fn items(&self, commit: &Commit<'_>) -> Result<Vec<TransactWriteItem>, Error> {
+        let after = commit.events.iter().fold(commit.stored.cloned(), evolve);
+        let after = after.ok_or_else(|| Error::Corrupt("the events do not create a deal".into()))?;
+        let mut items = Vec::new();
+        if let Some((idempotency, answer)) = &commit.idempotency {
+            items.push(self.put_idempotency(idempotency, answer.clone(), commit.now)?);
+        }
+        for view in after.views() {
+            let before = commit.stored.and_then(|deal| deal.view(&view.organization.id).ok());
+            if before != Some(view) {
+                items.push(self.put_view(view, before.map(|before| before.version))?);
+            }
+        }
+        let mut ids = ids(commit.now, commit.entropy);
+        for event in commit.events {
+            let record = EventRecord::of(&after, event, &mut ids);
+            let record = record.ok_or_else(|| Error::Corrupt("no more ids in this millisecond".into()))?;
+            items.push(transact(
+                self.put(&record)?.condition_expression("attribute_not_exists(pk)"),
+            )?);
+            if let Some(note) = NoteRecord::of(&after, event, &mut ids) {
+                items.push(transact(
+                    self.put(&note)?.condition_expression("attribute_not_exists(pk)"),
+                )?);
+            }
+        }
+        Ok(items)
+    }
+
+    fn put_view(&self, view: &Opportunity, version: Option<u64>) -> Result<TransactWriteItem, Error> {
+        let put = self.put(&OpportunityRecord::of(view))?;
+        transact(match version {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(version) => put
+                .condition_expression("version = :version")
+                .expression_attribute_values(
+                    ":version",
+                    aws_sdk_dynamodb::types::AttributeValue::N(version.to_string()),
+                ),
+        })
+    }
+
+    fn put_idempotency(&self, used: &Idempotency, answer: String, now: Timestamp) -> Result<TransactWriteItem, Error> {
+        let key = keys::idempotency(&used.organization, &used.key);
+        let mut item = to_item(&Recorded::new(&used.fingerprint, answer, now))?;
+        item.extend(key.attributes());
+        let seconds = now.datetime().timestamp().to_string();
+        transact(
+            Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                // Deletion of what has expired may lag by days: it counts as absent.
+                .condition_expression("attribute_not_exists(pk) OR expiresAt <= :now")
+                .expression_attribute_values(":now", aws_sdk_dynamodb::types::AttributeValue::N(seconds))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
+        )
+    }
+
+    fn put(&self, record: &impl serde::Serialize) -> Result<aws_sdk_dynamodb::types::builders::PutBuilder, Error> {
+        Ok(Put::builder().table_name(&self.table).set_item(Some(to_item(record)?)))
+    }
+}
+
+enum Verdict {
+    Final(Error),
+    Passing,
+}
+
+/// Tells a repeated request from a lost race from a passing conflict. The idempotency record, when there is one, is
+/// the first item.
+fn verdict(idempotent: bool, reasons: Vec<Cancelled>) -> Result<Verdict, Error> {
+    let mut stale = false;
+    let mut passing = false;
+    for (index, reason) in reasons.into_iter().enumerate() {
+        match reason {
+            Cancelled::No => {}
+            Cancelled::Condition(item) if index == 0 && idempotent => {
+                let item =
+                    item.ok_or_else(|| Error::unavailable("the record of the idempotency key was not returned"))?;
+                return Ok(Verdict::Final(Error::Used(Box::new(Recorded::from_item(item)?))));
+            }
+            Cancelled::Condition(_) => stale = true,
+            Cancelled::Passing => passing = true,
+            Cancelled::Other(code) => return Ok(Verdict::Final(Error::Refused(code.into()))),
+        }
+    }
+    Ok(match (stale, passing) {
+        (true, _) => Verdict::Final(Error::Stale),
+        (false, true) => Verdict::Passing,
+        (false, false) => Verdict::Final(Error::Refused("cancelled without a reason".into())),
+    })
+}
+
+fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
+    let put = put.build().map_err(|error| Error::Refused(error.into()))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// Ids in order, the first at the instant: each is the one before it plus one.
+fn ids(now: Timestamp, entropy: u128) -> impl Iterator<Item = Ulid> {
+    std::iter::successors(Some(Ulid::from_parts(now.millis(), entropy)), |id| id.increment().ok())
+}
+
+/// A number from 0 to 1 that differs between requests and attempts.
+fn jitter(entropy: u128, attempt: u32) -> f64 {
+    let byte = entropy.to_le_bytes()[attempt as usize % 16];
+    f64::from(byte) / 255.0
+}

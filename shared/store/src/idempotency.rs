@@ -1,0 +1,63 @@
+//! The record that makes a repeated request do nothing: written in the same transaction as what it protects.
+
+use chrono::TimeDelta;
+use domain::{IdempotencyKey, OrganizationId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Item, Store, keys};
+
+/// How long a record counts. DynamoDB deletes it some time after that; until then it counts as absent.
+const LIFE: TimeDelta = TimeDelta::hours(24);
+
+/// A key that a request came with, and what identifies the request.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// Whose key it is: keys of different organizations never meet.
+    pub organization: OrganizationId,
+    /// The key.
+    pub key: IdempotencyKey,
+    /// Digest of method, path and body.
+    pub fingerprint: String,
+}
+
+/// What a key was used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recorded {
+    /// Digest of the request that used it.
+    pub fingerprint: String,
+    /// The answer to that request, as its writer had it.
+    pub answer: String,
+    /// Seconds since 1970: the table's TTL attribute.
+    expires_at: i64,
+}
+
+impl Recorded {
+    pub(crate) fn new(fingerprint: &str, answer: String, now: Timestamp) -> Self {
+        let expires_at = now.plus(LIFE).datetime().timestamp();
+        Self {
+            fingerprint: fingerprint.to_owned(),
+            answer,
+            expires_at,
+        }
+    }
+
+    pub(crate) fn from_item(item: Item) -> Result<Self, Error> {
+        serde_dynamo::from_item(item).map_err(|error| Error::Corrupt(error.to_string()))
+    }
+}
+
+impl Store {
+    /// What the key was used for, if it was in the last 24 hours.
+    pub async fn recorded(&self, used: &Idempotency, now: Timestamp) -> Result<Option<Recorded>, Error> {
+        let key = keys::idempotency(&used.organization, &used.key);
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()));
+        let found = request.consistent_read(true).send().await?;
+        let record = found.item.map(Recorded::from_item).transpose()?;
+        Ok(record.filter(|record| record.expires_at > now.datetime().timestamp()))
+    }
+}

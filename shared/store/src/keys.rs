@@ -1,0 +1,145 @@
+//! Every key of the one table. No other file has a key literal.
+//!
+//! | item | `pk` | `sk` | `byTab` (`tabPk`, `tabSk`) | `byDeadline` (`duePk`, `dueSk`) |
+//! |---|---|---|---|---|
+//! | opportunity (view) | `DEAL#<id>` | `ORG#<organization>` | `ORG#<organization>#<direction>#<stage>`, `<updatedAt>#<id>`; while received `<respondBy>#<id>` | only while received: `DUE#<shard>`, `<respondBy>#<id>#<organization>` |
+//! | event | `DEAL#<id>` | `EVENT#<ulid>` | – | – |
+//! | note | `DEAL#<id>` | `NOTE#<ulid>` | – | – |
+//! | idempotency record | `IDEM#<organization>#<key>` | `IDEM` | – | – |
+//! | organization | `ORG#<id>` | `PROFILE` | – | – |
+//! | the exchange's vendor | `EXCHANGE` | `VENDOR` | – | – |
+//! | solution | `SOLUTIONS#<shard>` | `<id>` | – | – |
+//! | customer | `CUSTOMER#<id>` | `CUSTOMER` | – | – |
+//!
+//! Ids have no `#`, save customers' and idempotency keys, which stand last. Instants have a fixed width, so that text
+//! order is time order.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, SolutionId, Stage, Timestamp};
+use sha2::{Digest, Sha256};
+use ulid::Ulid;
+
+/// The partition key's attribute.
+pub const PK: &str = "pk";
+/// The sort key's attribute.
+pub const SK: &str = "sk";
+/// The index of an organization's lists.
+pub const BY_TAB: &str = "byTab";
+/// The index of what is due.
+pub const BY_DEADLINE: &str = "byDeadline";
+/// Partition key of [`BY_TAB`].
+pub const TAB_PK: &str = "tabPk";
+/// Sort key of [`BY_TAB`].
+pub const TAB_SK: &str = "tabSk";
+/// Partition key of [`BY_DEADLINE`].
+pub const DUE_PK: &str = "duePk";
+/// Sort key of [`BY_DEADLINE`].
+pub const DUE_SK: &str = "dueSk";
+/// How every view's sort key begins.
+pub(crate) const VIEWS: &str = "ORG#";
+/// The deadline index is spread over this many partitions, the catalog too.
+pub const SHARDS: u8 = 16;
+
+/// `pk` and `sk` of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    pub(crate) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(&self.sk))])
+    }
+}
+
+pub(crate) fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+pub(crate) fn deal(id: &DealId) -> String {
+    format!("DEAL#{id}")
+}
+
+pub(crate) fn view(id: &DealId, organization: &OrganizationId) -> Key {
+    Key::new(deal(id), format!("{VIEWS}{organization}"))
+}
+
+pub(crate) fn event(deal_id: &DealId, id: Ulid) -> Key {
+    Key::new(deal(deal_id), format!("EVENT#{id}"))
+}
+
+pub(crate) fn note(deal_id: &DealId, id: Ulid) -> Key {
+    Key::new(deal(deal_id), format!("NOTE#{id}"))
+}
+
+pub(crate) fn idempotency(organization: &OrganizationId, key: &IdempotencyKey) -> Key {
+    Key::new(format!("IDEM#{organization}#{key}"), "IDEM")
+}
+
+pub(crate) fn organization(id: &OrganizationId) -> Key {
+    Key::new(format!("ORG#{id}"), "PROFILE")
+}
+
+pub(crate) fn vendor() -> Key {
+    Key::new("EXCHANGE".to_owned(), "VENDOR")
+}
+
+pub(crate) fn solution(id: &SolutionId) -> Key {
+    let shard = Sha256::digest(id.as_str())[0] % SHARDS;
+    Key::new(format!("SOLUTIONS#{shard:02}"), id.as_str())
+}
+
+pub(crate) fn customer(id: &CustomerId) -> Key {
+    Key::new(format!("CUSTOMER#{id}"), "CUSTOMER")
+}
+
+pub(crate) fn tab_pk(organization: &OrganizationId, direction: Direction, stage: Stage) -> String {
+    format!("ORG#{organization}#{direction}#{stage}")
+}
+
+pub(crate) fn tab_sk(at: Timestamp, id: &DealId) -> String {
+    format!("{at}#{id}")
+}
+
+/// Parts everything before the instant from the instant itself and what follows.
+pub(crate) fn tab_split(at: Timestamp) -> String {
+    format!("{at}#")
+}
+
+/// The deal of a `tabSk`.
+pub(crate) fn deal_of_tab_sk(tab_sk: &str) -> Option<DealId> {
+    tab_sk.rsplit_once('#').and_then(|(_, id)| DealId::parse(id).ok())
+}
+
+pub(crate) fn due_pk(shard: u8) -> String {
+    format!("DUE#{shard:02}")
+}
+
+/// A deal's shard of the deadline index: from the random part of its id, so that they fill evenly.
+pub(crate) fn due_shard(id: &DealId) -> u8 {
+    let bytes = Ulid::from_string(id.as_str()).map_or([0; 16], |ulid| ulid.to_bytes());
+    bytes[15] % SHARDS
+}
+
+pub(crate) fn due_sk(at: Timestamp, id: &DealId, organization: &OrganizationId) -> String {
+    format!("{at}#{id}#{organization}")
+}
+
+/// Everything due at the instant or before it sorts below this.
+pub(crate) fn due_until(at: Timestamp) -> String {
+    format!("{at}$")
+}
+
+/// The deal and organization of a view's key.
+pub(crate) fn parse_view(pk: &str, sk: &str) -> Option<(DealId, OrganizationId)> {
+    let id = DealId::parse(pk.strip_prefix("DEAL#")?).ok()?;
+    let organization = OrganizationId::parse(sk.strip_prefix(VIEWS)?).ok()?;
+    Some((id, organization))
+}

@@ -1,0 +1,49 @@
+//! The one table: how deals, lists, deadlines, idempotency records and the catalog are read and written.
+//!
+//! A command is one read ([`Store::deal`]) and one conditional write ([`Store::commit`]); a list page is one Query for each
+//! stage it covers ([`Store::page`]). Nothing is ever scanned.
+//!
+//! Architecture invariant: this crate decides nothing. What may happen is `domain`'s; this is only where it is kept.
+
+mod cursor;
+mod deadlines;
+mod deals;
+mod directory;
+mod error;
+mod idempotency;
+pub mod keys;
+mod lists;
+mod records;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+pub use cursor::CursorError;
+pub use deadlines::Due;
+pub use deals::Commit;
+pub use directory::Imported;
+pub use error::Error;
+pub use idempotency::{Idempotency, Recorded};
+pub use lists::{ListQuery, Page};
+pub use records::{
+    ActorRecord, ChangeRecord, EventRecord, MoneyRecord, NoteRecord, NoticeRecord, OpportunityRecord, PartyRecord,
+    SnapshotRecord,
+};
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The table, through a client of its engine.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+impl Store {
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+}
