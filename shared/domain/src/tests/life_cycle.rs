@@ -363,6 +363,9 @@ fn other_is_a_reason_only_with_a_note() {
     let other = decline("other");
     let told = World::with_fabrikam("received").ask("fabrikam", &Ask::Respond(other));
     assert_eq!(told, "422 /note noteRequired");
+    let empty = set(&decline("other"), "/note", json!(""));
+    let told_once = World::with_fabrikam("received").ask("fabrikam", &Ask::Respond(empty));
+    assert_eq!(told_once, "422 /note empty");
     let told = World::with_deal().ask("contoso", &Ask::Close(lost("other")));
     assert_eq!(told, "422 /note noteRequired");
     let told = World::with_deal().ask(
@@ -743,6 +746,52 @@ fn an_event_that_comes_too_late_changes_nothing() {
     world.bring("fabrikam", "accepted");
     assert_eq!(evolve(world.deal.clone(), &invited), world.deal);
     assert_eq!(evolve(None, &expired), None);
+
+    let invite = |mut world: World, organization| {
+        world.ask("contoso", &Ask::Invite(invitation(organization)));
+        world.events.remove(0)
+    };
+    let again = invite(World::with_fabrikam("declined"), "fabrikam");
+    for state in ["received", "accepted"] {
+        let world = World::with_fabrikam(state);
+        assert_eq!(evolve(world.deal.clone(), &again), world.deal, "it is {state} already");
+    }
+    let mut world = World::with_fabrikam("declined");
+    let another = invite(world.clone(), "northwind");
+    world.ask("contoso", &Ask::Close(won()));
+    for event in [&again, &another] {
+        assert_eq!(evolve(world.deal.clone(), event), world.deal, "the owner has closed");
+    }
+}
+
+#[test]
+fn what_was_checked_in_time_is_decided_by_the_state_and_the_clock_of_its_decision() {
+    let early = World::with_fabrikam("received");
+    let deal = early.stored();
+    for (who, ask) in [
+        ("fabrikam", Ask::Respond(accept())),
+        ("fabrikam", Ask::Respond(decline("budget"))),
+        ("contoso", Ask::Withdraw("fabrikam")),
+    ] {
+        let command = command(&ask, Some(deal), &actor(who), early.now).expect("right so far");
+        let late = decide(Some(deal), &command, &actor(who), early.now.plus(WINDOW));
+        assert_eq!(tell(&late), "409 wrongStage archived expired", "{ask:?}");
+    }
+    for (ask, told) in [
+        (Ask::Update(json!({"name": "Other"})), "409 wrongStage archived won"),
+        (Ask::Close(won()), "409 wrongStage archived won"),
+        (Ask::Invite(invitation("northwind")), "409 wrongStage archived won"),
+    ] {
+        let command = command(&ask, Some(deal), &actor("contoso"), early.now).expect("right so far");
+        let mut faster = early.clone();
+        faster.ask("contoso", &Ask::Close(won()));
+        let late = decide(Some(faster.stored()), &command, &actor("contoso"), early.now);
+        assert_eq!(tell(&late), told, "{ask:?}");
+        assert_eq!(
+            decide(None, &command, &actor("contoso"), early.now),
+            Err(Refusal::NotFound)
+        );
+    }
 }
 
 #[test]
