@@ -19,7 +19,7 @@ pub enum CommandError {
     #[error("no stack is running on port {0}: start one with `cargo run`, or name its port with --port")]
     NotRunning(u16),
     /// Somebody does, but it is no stack, or it went away.
-    #[error("what runs on port {port} does not answer as a Cosell stack: {reason}")]
+    #[error("what listens on port {port} did not answer as a stack does: {reason}")]
     NoStack {
         /// Where.
         port: u16,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_yaml_ng::Value;
+use serde_yaml_ng::{Mapping, Value};
 
 use crate::routes::Route;
 
@@ -268,10 +268,9 @@ impl Template {
         }
         let mut keys = BTreeSet::new();
         for key in routes.iter().map(Route::key) {
-            if keys.contains(&key) {
+            if !keys.insert(key.clone()) {
                 return Err(format!("the route {key} is there twice"));
             }
-            keys.insert(key);
         }
         Ok(Self {
             table,
@@ -310,20 +309,20 @@ fn defaults(document: &Value) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// Puts the defaults of parameters in the place of references to them. What is left of CloudFormation's functions matters
-/// only where the local stack reads it, and there it does not have the right type.
+/// Puts the defaults of parameters in the place of references to them, and the long form of CloudFormation's functions in
+/// the place of the short one (`!Ref x` is `{Ref: x}`): where the local stack reads one, it has the wrong type.
 fn resolve(value: &mut Value, defaults: &BTreeMap<String, Value>) {
     match value {
         Value::Tagged(tagged) => {
-            let name = if tagged.tag == "Ref" {
+            let reference = if tagged.tag == "Ref" {
                 tagged.value.as_str()
             } else {
                 None
             };
-            match name.and_then(|name| defaults.get(name)) {
-                Some(default) => *value = default.clone(),
-                None => resolve(&mut tagged.value, defaults),
-            }
+            *value = match reference.and_then(|name| defaults.get(name)) {
+                Some(default) => default.clone(),
+                None => Mapping::from_iter([(tagged.tag.to_string().into(), tagged.value.clone())]).into(),
+            };
         }
         Value::Sequence(values) => values.iter_mut().for_each(|value| resolve(value, defaults)),
         Value::Mapping(mapping) => mapping.values_mut().for_each(|value| resolve(value, defaults)),
