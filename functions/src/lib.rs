@@ -15,6 +15,7 @@ pub mod list;
 pub mod notes;
 mod representation;
 pub mod respond;
+pub mod summary;
 pub mod update;
 
 use edge::App;
@@ -36,6 +37,7 @@ pub async fn invoke(name: &str, app: &App, event: Value, deadline: u64) -> Resul
         "invite" => edge::invoke_http("invite", app, event, invite::handle).await,
         "favorite" => edge::invoke_http("favorite", app, event, favorite::handle).await,
         "notes" => edge::invoke_http("notes", app, event, notes::handle).await,
+        "summary" => edge::invoke_http("summary", app, event, summary::handle).await,
         "expire" => edge::invoke_event("expire", app, event, deadline, expire::handle).await,
         "import" => edge::invoke_event("import", app, event, deadline, import::handle).await,
         other => Err(format!("there is no function {other}")),

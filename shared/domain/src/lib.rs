@@ -36,6 +36,7 @@ mod money;
 pub mod note;
 mod opportunity;
 mod refusal;
+mod summary;
 pub mod respond;
 mod text;
 mod time;
@@ -51,7 +52,7 @@ pub use filter::{Filter, SearchText, Tab, fold};
 pub use form::Parse;
 pub use import::Line;
 pub use invite::InviteForm;
-pub use money::Money;
+pub use money::{Currency, Money, decimal};
 pub use note::{NoteForm, Visibility};
 pub use opportunity::{
     Access, Actor, Address, CloseResult, Closed, Contact, Customer, DealType, Direction, HelpType, Invitation, Opportunity,
@@ -59,6 +60,7 @@ pub use opportunity::{
 };
 pub use refusal::Refusal;
 pub use respond::RespondForm;
+pub use summary::{Bucket, CampaignTally, Summary, Tally};
 pub use text::{
     AddressLine, CampaignId, Country, CrmId, CustomerId, CustomerName, DealId, DealName, DunsNumber, Email,
     IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, SolutionId, UserId,

@@ -141,6 +141,7 @@ impl Store {
                 items.push(self.put_view(view, before.map(|before| before.version))?);
             }
         }
+        items.extend(self.count(commit.stored, &after)?);
         if let Some(unchanged) = commit.stored.filter(|stored| **stored == after) {
             items.extend(self.check_authors(unchanged, commit.events)?);
         }

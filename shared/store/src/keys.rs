@@ -9,6 +9,7 @@
 //! | favourite | `USER#<organization>#<user>` | `FAV#<id>` | – | – |
 //! | idempotency record | `IDEM#<organization>#<key>` | `IDEM` | – | – |
 //! | organization | `ORG#<id>` | `PROFILE` | – | – |
+//! | its counters | `ORG#<id>` | `STATS#<shard>#TAB#<direction>#<stage>#<outcome>#<currency>`, `STATS#<shard>#CAMPAIGN#<campaign>` | – | – |
 //! | the exchange's vendor | `EXCHANGE` | `VENDOR` | – | – |
 //! | solution | `SOLUTIONS#<shard>` | `<id>` | – | – |
 //! | customer | `CUSTOMER#<id>` | `CUSTOMER` | – | – |
@@ -110,6 +111,20 @@ pub(crate) fn idempotency(organization: &OrganizationId, key: &IdempotencyKey) -
 
 pub(crate) fn organization(id: &OrganizationId) -> Key {
     Key::new(format!("ORG#{id}"), "PROFILE")
+}
+
+/// How every counter's sort key begins.
+pub(crate) const COUNTERS: &str = "STATS#";
+
+/// A counter of an organization. Spread over shards by deal, since all changes of an organization's deals meet there.
+pub(crate) fn counter(organization: &OrganizationId, deal: &DealId, counted: &str) -> Key {
+    let shard = due_shard(deal);
+    Key::new(format!("ORG#{organization}"), format!("{COUNTERS}{shard:02}#{counted}"))
+}
+
+/// All counters of an organization share this partition key.
+pub(crate) fn counters(organization: &OrganizationId) -> String {
+    format!("ORG#{organization}")
 }
 
 pub(crate) fn vendor() -> Key {

@@ -5,6 +5,7 @@
 //!
 //! Architecture invariant: this crate decides nothing. What may happen is `domain`'s; this is only where it is kept.
 
+mod counters;
 mod cursor;
 mod deadlines;
 mod deals;
