@@ -56,12 +56,16 @@ impl CloseForm {
         let mut fields = Fields::of(body, "", &mut faults);
         let ending = fields.required("outcome", &mut faults);
         let command = match ending {
-            Some(Ending::Won) => Some(Close::Won {
-                final_value: fields.optional("finalValue", &mut faults),
-                note: fields.optional("note", &mut faults),
-            }),
+            Some(Ending::Won) => {
+                fields.not_here(&["reason"]);
+                Some(Close::Won {
+                    final_value: fields.optional("finalValue", &mut faults),
+                    note: fields.optional("note", &mut faults),
+                })
+            }
             Some(Ending::Lost) => {
                 let (reason, note) = reason_and_note(&mut fields, &mut faults);
+                fields.not_here(&["finalValue"]);
                 reason.map(|reason| Close::Lost { reason, note })
             }
             None => None,

@@ -70,6 +70,8 @@ pub struct CreateForm {
     solutions: Option<SolutionList>,
     note: Option<Prose>,
     invitations: Vec<Option<InviteForm>>,
+    /// Whether there are invitations, be they too many to be read.
+    invites: bool,
     faults: Faults,
 }
 
@@ -128,6 +130,7 @@ impl CreateForm {
             invitations: fields
                 .optional("invitations", &mut faults)
                 .map_or_else(Vec::new, |list: List<InviteForm, 0, MAX_INVITATIONS>| list.0),
+            invites: body["invitations"].as_array().is_some_and(|list| !list.is_empty()),
             faults: Faults::default(),
         };
         fields.finish(&mut faults);
@@ -173,7 +176,7 @@ impl CreateForm {
                 "Your organization is not in this exchange; its operator can import it.",
             )
         })?;
-        if !self.invitations.is_empty() {
+        if self.invites {
             invite::may_invite(owner)?;
         }
         let mut faults = self.faults.clone();
@@ -225,7 +228,7 @@ impl CreateForm {
                 (found, contact)
             }
         };
-        if !self.invitations.is_empty() {
+        if self.invites {
             for field in contact.missing() {
                 let pointer = format!("/customer/contact/{field}");
                 if !faults.has(&pointer) {

@@ -226,8 +226,18 @@ impl Deal {
             .collect()
     }
 
+    /// Whether an invited organization's view can come to be, or start afresh, in this state.
+    fn takes_invitation(&self, view: &Opportunity) -> bool {
+        let previous = self.views.get(&view.organization.id);
+        self.owner().standing().stage != Stage::Archived
+            && previous.is_none_or(|previous| previous.may_be_invited_again() && previous.version < view.version)
+    }
+
     fn apply(&mut self, organization: &OrganizationId, change: &Change, at: Timestamp) {
         if let Change::Invited(view) = change {
+            if !self.takes_invitation(view) {
+                return;
+            }
             self.views.insert(organization.clone(), (**view).clone());
             if let Some(owner) = self.views.get_mut(&self.owner) {
                 if let Progress::Outbound { deal_type, .. } = &mut owner.progress {
@@ -243,7 +253,7 @@ impl Deal {
         let stage = view.standing().stage;
         let edit = |view: &mut Opportunity, edits: &[crate::Edit]| edits.iter().for_each(|edit| edit.apply(view));
         match (change, stage) {
-            (Change::Expired, Stage::Received) => return view.expire(at),
+            (Change::Expired, Stage::Received) if view.pending_until() == Some(at) => return view.expire(at),
             (Change::Accepted(edits), Stage::Received) => {
                 view.respond(Response::Accepted(Work::since(at)));
                 edit(view, edits);

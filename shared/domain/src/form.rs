@@ -79,6 +79,7 @@ pub(crate) struct Fields<'a> {
     members: Option<&'a Map<String, Value>>,
     pointer: &'a str,
     known: Vec<&'static str>,
+    elsewhere: &'static [&'static str],
 }
 
 impl<'a> Fields<'a> {
@@ -92,6 +93,7 @@ impl<'a> Fields<'a> {
             members,
             pointer,
             known: Vec::new(),
+            elsewhere: &[],
         }
     }
 
@@ -148,10 +150,20 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Names members that belong to another choice than the one that the request made.
+    pub(crate) fn not_here(&mut self, names: &'static [&'static str]) {
+        self.elsewhere = names;
+    }
+
     /// Notes every member that was never taken: a misspelt field must not be lost in silence.
     pub(crate) fn finish(self, faults: &mut Faults) {
-        for name in self.members.into_iter().flat_map(Map::keys) {
-            if !self.known.contains(&name.as_str()) {
+        for (name, value) in self.members.into_iter().flatten() {
+            if self.elsewhere.contains(&name.as_str()) {
+                if !value.is_null() {
+                    let message = format!("does not go with this choice; the fields are {}", self.known.join(", "));
+                    faults.push(Flaw::new("notAllowed", message).at(self.at(name)));
+                }
+            } else if !self.known.contains(&name.as_str()) {
                 let message = format!("is not a field here; the fields are {}", self.known.join(", "));
                 faults.push(Flaw::new("unknownField", message).at(self.at(name)));
             }

@@ -208,6 +208,8 @@ pub(crate) fn withdraw(
             "to be received: only a pending invitation can be withdrawn",
         ));
     }
+    // The owner's end took back what was pending: only a clock that runs behind sees it pending still.
+    open_deal(&deal, by)?;
     Ok(vec![deal.event(organization, Change::Withdrawn, Some(by), now)])
 }
 

@@ -74,7 +74,39 @@ pub fn decimal(minor: i128, currency: Currency) -> String {
     format!("{sign}{whole}{point}{fraction}")
 }
 
+/// What a merge patch says of money: each member that it does not name stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MoneyPatch {
+    amount: Option<Amount>,
+    currency: Option<CurrencyCode>,
+}
+
+impl MoneyPatch {
+    /// The money after the patch, or what is wrong with the amount.
+    pub(crate) fn onto(&self, money: Money) -> Result<Money, Flaw> {
+        let currency = self.currency.as_ref().map_or(money.currency, |code| code.0);
+        let minor = match &self.amount {
+            Some(amount) => amount.minor(currency)?,
+            None => parse_amount(&money.amount())?.minor(currency)?,
+        };
+        Ok(Money { minor, currency })
+    }
+}
+
+impl FromJson for MoneyPatch {
+    fn from_json(value: &Value, pointer: &str, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(value, pointer, faults);
+        let patch = Self {
+            amount: fields.replace("amount", faults),
+            currency: fields.replace("currency", faults),
+        };
+        fields.finish(faults);
+        Some(patch)
+    }
+}
+
 /// A decimal number before its currency is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Amount {
     whole: u64,
     fraction: String,
@@ -104,6 +136,7 @@ impl Parse for Amount {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct CurrencyCode(Currency);
 
 impl Parse for CurrencyCode {

@@ -571,6 +571,12 @@ impl Opportunity {
         }
     }
 
+    /// Whether its invitation came to nothing, so that another may follow.
+    pub(crate) fn may_be_invited_again(&self) -> bool {
+        let outcome = self.standing().outcome;
+        matches!(outcome, Some(Outcome::Declined | Outcome::Expired | Outcome::Withdrawn))
+    }
+
     /// The view as it stands at `now`: an invitation whose `respondBy` has come has expired, at that instant, whether or
     /// not anybody has written that down.
     #[must_use]

@@ -66,6 +66,7 @@ impl RespondForm {
                     team: fields.optional("team", &mut faults).and_then(TeamList::complete),
                     ..Edits::default()
                 };
+                fields.not_here(&["reason"]);
                 Some(Respond::Accept {
                     edits: Box::new(edits),
                     note: fields.optional("note", &mut faults),
@@ -73,6 +74,14 @@ impl RespondForm {
             }
             Some(Decision::Decline) => {
                 let (reason, note) = reason_and_note(&mut fields, &mut faults);
+                fields.not_here(&[
+                    "name",
+                    "estimatedValue",
+                    "estimatedCloseDate",
+                    "crmId",
+                    "campaignId",
+                    "team",
+                ]);
                 reason.map(|reason| Respond::Decline { reason, note })
             }
             None => None,

@@ -8,7 +8,7 @@ use crate::deal::Deal;
 use crate::event::{Change, Edit, Event, FromTo};
 use crate::fault::{Faults, Flaw};
 use crate::form::{Fields, FromJson, List, Patch};
-use crate::money::Money;
+use crate::money::{Money, MoneyPatch};
 use crate::opportunity::{Actor, Contact, DealType, Direction, Opportunity, Person, Solution, Stage};
 use crate::refusal::Refusal;
 use crate::text::{CampaignId, CrmId, DealName, Email, PersonName, Phone};
@@ -87,6 +87,7 @@ impl Edits {
 #[derive(Debug, Clone)]
 pub struct UpdateForm {
     edits: Edits,
+    estimated_value: Option<MoneyPatch>,
     team: Option<TeamList>,
     solutions: Option<SolutionList>,
     contact: Option<Patch<ContactPatch>>,
@@ -110,12 +111,12 @@ impl UpdateForm {
         let mut fields = Fields::of(body, "", &mut faults);
         let edits = Edits {
             name: fields.replace("name", &mut faults),
-            estimated_value: fields.replace("estimatedValue", &mut faults),
             estimated_close_date: fields.replace("estimatedCloseDate", &mut faults),
             crm_id: fields.patch("crmId", &mut faults),
             campaign_id: fields.patch("campaignId", &mut faults),
             ..Edits::default()
         };
+        let estimated_value = fields.replace("estimatedValue", &mut faults);
         let team = fields.replace("team", &mut faults);
         let solutions = fields.replace("solutions", &mut faults);
         let contact = fields
@@ -124,6 +125,7 @@ impl UpdateForm {
         fields.finish(&mut faults);
         Self {
             edits,
+            estimated_value,
             team,
             solutions,
             contact,
@@ -150,6 +152,11 @@ impl UpdateForm {
         let view = open(deal, by)?;
         let mut faults = self.faults.clone();
         self.edits.check_date(view, now, &mut faults);
+        let estimated_value = self
+            .estimated_value
+            .as_ref()
+            .filter(|_| !faults.has("/estimatedValue/amount") && !faults.has("/estimatedValue/currency"))
+            .and_then(|patch| faults.check("/estimatedValue/amount", patch.onto(view.estimated_value)));
         let team = self.team.clone().and_then(|team| match view.direction() {
             Direction::Outbound => owners_team(team, &mut faults),
             Direction::Inbound => List::complete(team),
@@ -170,6 +177,7 @@ impl UpdateForm {
             faults.push(Flaw::new("contactLocked", message).at("/customer/contact"));
         }
         faults.or(Some(Edits {
+            estimated_value,
             team,
             solutions,
             contact,

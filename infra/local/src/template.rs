@@ -1,0 +1,416 @@
+//! What the local stack takes from `infra/template.yaml`: the table, the functions, their routes and the schedule.
+//!
+//! What it cannot run it refuses, by name: a resource or an event source that is only added to the template must not be
+//! missing here in silence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_yaml_ng::Value;
+
+use crate::routes::Route;
+
+/// The template as it was when this was compiled.
+const TEMPLATE: &str = include_str!("../../template.yaml");
+/// Lambda's own default.
+const DEFAULT_TIMEOUT: u64 = 3;
+
+/// What the template says, as far as it can be run locally.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// The one table.
+    pub table: Table,
+    /// Every route of the API.
+    pub routes: Vec<Route>,
+    /// The functions that run on a schedule, and how often they do on AWS, such as `rate(1 minute)`.
+    pub schedules: Vec<(String, String)>,
+    /// Every function, and how long it may take.
+    pub functions: BTreeMap<String, Duration>,
+}
+
+/// Why a template cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[error("infra/template.yaml: {0}")]
+pub struct TemplateError(String);
+
+/// A table of DynamoDB, on demand.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Table {
+    /// Every attribute that is part of a key.
+    pub attribute_definitions: Vec<Attribute>,
+    /// The primary key.
+    pub key_schema: Vec<Key>,
+    /// The indexes.
+    #[serde(default)]
+    pub global_secondary_indexes: Vec<Index>,
+    /// When items are deleted by themselves.
+    pub time_to_live_specification: Option<TimeToLive>,
+    /// What the stream shows.
+    pub stream_specification: Option<Stream>,
+    billing_mode: String,
+    // These protect the data on AWS, and have no meaning here.
+    #[serde(rename = "DeletionProtectionEnabled")]
+    _deletion_protection: Option<IgnoredAny>,
+    #[serde(rename = "PointInTimeRecoverySpecification")]
+    _point_in_time_recovery: Option<IgnoredAny>,
+    #[serde(rename = "SSESpecification")]
+    _encryption: Option<IgnoredAny>,
+}
+
+/// An attribute that is part of a key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Attribute {
+    /// Its name.
+    #[serde(rename = "AttributeName")]
+    pub name: String,
+    /// `S`, `N` or `B`.
+    #[serde(rename = "AttributeType")]
+    pub kind: String,
+}
+
+/// A part of a key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// The attribute.
+    #[serde(rename = "AttributeName")]
+    pub name: String,
+    /// `HASH` or `RANGE`.
+    #[serde(rename = "KeyType")]
+    pub kind: String,
+}
+
+/// A global secondary index.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Index {
+    /// Its name.
+    #[serde(rename = "IndexName")]
+    pub name: String,
+    /// Its key.
+    pub key_schema: Vec<Key>,
+    /// What of an item it holds.
+    pub projection: Projection,
+}
+
+/// What of an item an index holds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Projection {
+    /// `ALL` or `KEYS_ONLY`.
+    #[serde(rename = "ProjectionType")]
+    pub kind: String,
+}
+
+/// The attribute that tells when an item is to be deleted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct TimeToLive {
+    /// Its name; seconds since 1970.
+    #[serde(rename = "AttributeName")]
+    pub name: String,
+    /// Whether it counts.
+    pub enabled: bool,
+}
+
+/// A stream of a table.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// `NEW_IMAGE` or another of DynamoDB's four.
+    #[serde(rename = "StreamViewType")]
+    pub view: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    #[serde(default)]
+    globals: Globals,
+    resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Globals {
+    #[serde(default)]
+    function: Function,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(default)]
+    properties: Value,
+    #[serde(default)]
+    metadata: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Function {
+    timeout: Option<u64>,
+    #[serde(default)]
+    events: BTreeMap<String, Event>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    #[serde(rename = "Type")]
+    kind: String,
+    properties: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct HttpEvent {
+    method: String,
+    path: String,
+    // Required: without it SAM would make another API, and that one has no authorizer.
+    #[serde(rename = "ApiId")]
+    _api: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct ScheduleEvent {
+    schedule: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Api {
+    #[serde(rename = "Auth")]
+    _auth: Auth,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Auth {
+    #[serde(rename = "DefaultAuthorizer")]
+    _default: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    build_properties: BuildProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct BuildProperties {
+    binary: String,
+}
+
+impl Template {
+    /// The repository's template.
+    pub fn embedded() -> Result<Self, TemplateError> {
+        Self::parse(TEMPLATE).map_err(TemplateError)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut document: Value = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+        let defaults = defaults(&document);
+        resolve(&mut document, &defaults);
+        let document: Document = read("the template", document)?;
+
+        let (mut tables, mut apis) = (Vec::new(), 0);
+        let (mut routes, mut schedules, mut functions) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (id, resource) in document.resources {
+            match resource.kind.as_str() {
+                "AWS::DynamoDB::Table" => tables.push(Table::read(&id, resource.properties)?),
+                "AWS::Serverless::HttpApi" => {
+                    read::<Api>(&id, resource.properties)?;
+                    apis += 1;
+                }
+                "AWS::Serverless::Function" => {
+                    let metadata: Metadata = read(&id, resource.metadata)?;
+                    let function: Function = read(&id, resource.properties)?;
+                    let name = metadata.build_properties.binary;
+                    let timeout = function.timeout.or(document.globals.function.timeout);
+                    let timeout = Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT));
+                    if functions.insert(name.clone(), timeout).is_some() {
+                        return Err(format!("{id}: there are two functions {name}"));
+                    }
+                    for (event_id, event) in function.events {
+                        let id = format!("{id}: {event_id}");
+                        match event.kind.as_str() {
+                            "HttpApi" => {
+                                let event: HttpEvent = read(&id, event.properties)?;
+                                let route = Route::parse(&event.method, &event.path, &name);
+                                routes.push(route.map_err(|error| format!("{id}: {error}"))?);
+                            }
+                            "Schedule" => {
+                                let event: ScheduleEvent = read(&id, event.properties)?;
+                                schedules.push((name.clone(), event.schedule));
+                            }
+                            other => return Err(format!("{id}: the local stack has no events of type {other}")),
+                        }
+                    }
+                }
+                // Nothing is kept locally but the data.
+                "AWS::Logs::LogGroup" => {}
+                other => return Err(format!("{id}: the local stack cannot run a resource of type {other}")),
+            }
+        }
+        let [table] = <[Table; 1]>::try_from(tables)
+            .map_err(|tables| format!("the local stack runs exactly one table, not {}", tables.len()))?;
+        if apis != 1 {
+            return Err(format!("the local stack runs exactly one HTTP API, not {apis}"));
+        }
+        let mut keys = BTreeSet::new();
+        for key in routes.iter().map(Route::key) {
+            if keys.contains(&key) {
+                return Err(format!("the route {key} is there twice"));
+            }
+            keys.insert(key);
+        }
+        Ok(Self {
+            table,
+            routes,
+            schedules,
+            functions,
+        })
+    }
+}
+
+impl Table {
+    fn read(id: &str, properties: Value) -> Result<Self, String> {
+        let table: Self = read(id, properties)?;
+        if table.billing_mode == "PAY_PER_REQUEST" {
+            Ok(table)
+        } else {
+            Err(format!(
+                "{id}: the billing mode {} is not supported",
+                table.billing_mode
+            ))
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(id: &str, value: Value) -> Result<T, String> {
+    serde_yaml_ng::from_value(value).map_err(|error| format!("{id}: {error}"))
+}
+
+/// The parameters that have a default.
+fn defaults(document: &Value) -> BTreeMap<String, Value> {
+    let parameters = document.get("Parameters").and_then(Value::as_mapping);
+    parameters
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, parameter)| Some((name.as_str()?.to_owned(), parameter.get("Default")?.clone())))
+        .collect()
+}
+
+/// Puts the defaults of parameters in the place of references to them. What is left of CloudFormation's functions matters
+/// only where the local stack reads it, and there it does not have the right type.
+fn resolve(value: &mut Value, defaults: &BTreeMap<String, Value>) {
+    match value {
+        Value::Tagged(tagged) => {
+            let name = if tagged.tag == "Ref" {
+                tagged.value.as_str()
+            } else {
+                None
+            };
+            match name.and_then(|name| defaults.get(name)) {
+                Some(default) => *value = default.clone(),
+                None => resolve(&mut tagged.value, defaults),
+            }
+        }
+        Value::Sequence(values) => values.iter_mut().for_each(|value| resolve(value, defaults)),
+        Value::Mapping(mapping) => mapping.values_mut().for_each(|value| resolve(value, defaults)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_of_the_repository_can_be_run() {
+        let template = Template::embedded().expect("supported");
+        let keys: Vec<_> = template.table.key_schema.iter().map(|key| key.name.as_str()).collect();
+        assert_eq!(keys, ["pk", "sk"]);
+        let indexes: Vec<_> = template
+            .table
+            .global_secondary_indexes
+            .iter()
+            .map(|index| (index.name.as_str(), index.projection.kind.as_str()))
+            .collect();
+        assert_eq!(indexes, [("byTab", "ALL"), ("byDeadline", "KEYS_ONLY")]);
+        let ttl = template.table.time_to_live_specification.expect("there");
+        assert_eq!((ttl.name.as_str(), ttl.enabled), ("expiresAt", true));
+        assert_eq!(template.schedules, [("expire".into(), "rate(1 minute)".into())]);
+        let mut routes: Vec<_> = template
+            .routes
+            .iter()
+            .map(|route| format!("{} → {}", route.key(), route.function))
+            .collect();
+        routes.sort();
+        assert_eq!(
+            routes,
+            [
+                "DELETE /v1/opportunities/{id}/invitations/{organizationId} → invite",
+                "GET /v1/opportunities → list",
+                "GET /v1/opportunities/{id} → get",
+                "PATCH /v1/opportunities/{id} → update",
+                "POST /v1/opportunities → create",
+                "POST /v1/opportunities/{id}/close → close",
+                "POST /v1/opportunities/{id}/invitations → invite",
+                "POST /v1/opportunities/{id}/response → respond",
+            ]
+        );
+        for name in ["create", "get", "list", "update", "respond", "close", "invite"] {
+            assert!(
+                template.functions[name] < Duration::from_secs(30),
+                "{name} outlives the gateway"
+            );
+        }
+        assert_eq!(template.functions.len(), 9);
+    }
+
+    fn refused(from: &str, to: &str) -> String {
+        assert!(TEMPLATE.contains(from), "{from}");
+        Template::parse(&TEMPLATE.replacen(from, to, 1)).expect_err("refused")
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_named() {
+        let error = refused("Type: AWS::Logs::LogGroup", "Type: AWS::SQS::Queue");
+        assert_eq!(
+            error,
+            "ApiLogs: the local stack cannot run a resource of type AWS::SQS::Queue"
+        );
+        let error = refused("          Type: HttpApi", "          Type: SQS");
+        assert_eq!(error, "Create: Create: the local stack has no events of type SQS");
+        let error = refused("Path: /v1/opportunities/{id}/close", "Path: /v1/{proxy+}");
+        assert_eq!(error, "Close: Close: \"{proxy+}\" in /v1/{proxy+} is not supported");
+        let error = refused("            ApiId: !Ref Api\n", "");
+        assert!(error.contains("missing field `ApiId`"), "{error}");
+        let error = refused(
+            "      BillingMode:",
+            "      LocalSecondaryIndexes: []\n      BillingMode:",
+        );
+        assert!(
+            error.starts_with("Table: unknown field `LocalSecondaryIndexes`"),
+            "{error}"
+        );
+        let error = refused("PAY_PER_REQUEST", "PROVISIONED");
+        assert_eq!(error, "Table: the billing mode PROVISIONED is not supported");
+        let error = refused("        DefaultAuthorizer: Jwt\n", "");
+        assert!(error.starts_with("Api: "), "{error}");
+        let error = refused("Schedule: !Ref SweepRate", "Schedule: !Ref JwtIssuer");
+        assert!(error.starts_with("Expire: Sweep: "), "{error}");
+        let error = refused("Method: PATCH", "Method: GET");
+        assert_eq!(error, "the route GET /v1/opportunities/{id} is there twice");
+    }
+}
