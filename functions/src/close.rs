@@ -11,10 +11,10 @@ use crate::representation::show;
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
     let call = Call::of(&app, &request)?;
     let form = CloseForm::read(&request::json_body(&request, Accepts::Json)?);
-    let actor = &call.caller.actor;
+    let by = &call.by;
     call.change(
-        |deal, _| form.check(deal, actor).map(|close| Command::Close(Box::new(close))),
-        |deal| show(200, deal, &actor.organization),
+        |deal, _| form.check(deal, by).map(|close| Command::Close(Box::new(close))),
+        |outcome| show(200, outcome.deal, &by.organization, outcome.favorite),
     )
     .await
 }

@@ -1,10 +1,11 @@
 //! The one way of every command: read the deal, decide, write once, answer.
 
-use domain::{Command, Deal, DealId, Refusal, Timestamp, decide, evolve};
+use domain::{Actor, Command, Deal, DealId, Refusal, Timestamp, decide, evolve};
 use edge::{Answer, App, Caller, Problem, clock, entropy, request};
+use futures_util::future::try_join;
 use lambda_http::Request;
 use lambda_http::http::Method;
-use store::{Commit, Error, Idempotency, Recorded};
+use store::{Commit, Error, Idempotency, NoteRecord, Recorded};
 
 /// How often a command that lost a race is decided again before the caller is asked to come back.
 const ATTEMPTS: u32 = 8;
@@ -13,8 +14,18 @@ const ATTEMPTS: u32 = 8;
 pub(crate) struct Call<'a> {
     app: &'a App,
     request: &'a Request,
-    pub(crate) caller: Caller,
+    pub(crate) by: Actor,
     idempotency: Option<Idempotency>,
+}
+
+/// What a command has come to, to be shown.
+pub(crate) struct Outcome<'a> {
+    /// The deal, as it stands now.
+    pub(crate) deal: &'a Deal,
+    /// The notes that were added.
+    pub(crate) notes: Vec<NoteRecord>,
+    /// Whether the caller has marked the deal.
+    pub(crate) favorite: bool,
 }
 
 /// Why a command gave no answer of its own.
@@ -52,37 +63,44 @@ impl From<Error> for Stop {
 impl<'a> Call<'a> {
     /// The call, if the caller may change deals at all.
     pub(crate) fn of(app: &'a App, request: &'a Request) -> Result<Self, Problem> {
-        let caller = Caller::of(request)?;
-        caller.may_write()?;
+        let by = Caller::of(request)?.may_write()?;
         let key = if request.method() == Method::POST {
             request::idempotency_key(request)?
         } else {
             None
         };
         let idempotency = key.map(|key| Idempotency {
-            organization: caller.actor.organization.clone(),
+            organization: by.organization.clone(),
             key,
             fingerprint: request::fingerprint(request),
         });
         Ok(Self {
             app,
             request,
-            caller,
+            by,
             idempotency,
         })
+    }
+
+    /// What the command would come to: the deal as it would be. Writes nothing and uses no key up.
+    pub(crate) fn try_out(&self, command: &Command, now: Timestamp) -> Result<Deal, Refusal> {
+        let events = decide(None, command, &self.by, now)?;
+        events.iter().fold(None, evolve).ok_or(Refusal::NotFound)
+    }
+
+    /// Answers a command that was refused before there was a deal to decide on.
+    pub(crate) async fn refuse(&self, refusal: Refusal) -> Result<Answer, Problem> {
+        self.answer(Err(refusal.into())).await
     }
 
     /// Carries out a command on no deal yet.
     pub(crate) async fn create(
         &self,
-        prepare: impl Fn(Timestamp) -> Result<Command, Refusal>,
-        show: impl Fn(&Deal) -> Result<Answer, Refusal>,
+        command: &Command,
+        now: Timestamp,
+        show: impl Fn(&Outcome<'_>) -> Result<Answer, Refusal>,
     ) -> Result<Answer, Problem> {
-        let now = clock::now();
-        let outcome = match prepare(now) {
-            Ok(command) => self.decide_and_write(None, &command, now, &show).await,
-            Err(refusal) => Err(refusal.into()),
-        };
+        let outcome = self.decide_and_write(None, command, now, false, &show).await;
         self.answer(outcome).await
     }
 
@@ -90,7 +108,7 @@ impl<'a> Call<'a> {
     pub(crate) async fn change(
         &self,
         prepare: impl Fn(&Deal, Timestamp) -> Result<Command, Refusal>,
-        show: impl Fn(&Deal) -> Result<Answer, Refusal>,
+        show: impl Fn(&Outcome<'_>) -> Result<Answer, Refusal>,
     ) -> Result<Answer, Problem> {
         let outcome = self.try_change(prepare, show).await;
         self.answer(outcome).await
@@ -99,21 +117,23 @@ impl<'a> Call<'a> {
     async fn try_change(
         &self,
         prepare: impl Fn(&Deal, Timestamp) -> Result<Command, Refusal>,
-        show: impl Fn(&Deal) -> Result<Answer, Refusal>,
+        show: impl Fn(&Outcome<'_>) -> Result<Answer, Refusal>,
     ) -> Result<Answer, Stop> {
         let if_match = request::if_match(self.request)?;
         let id = deal_id(self.request)?;
+        let by = &self.by;
+        let (first, favorite) = try_join(self.app.store.deal(&id), self.app.store.is_favorite(by, &id)).await?;
+        let mut stored = first.ok_or(Refusal::NotFound)?;
         for _ in 0..ATTEMPTS {
-            let stored = self.app.store.deal(&id).await?.ok_or(Refusal::NotFound)?;
             let now = stored.next_instant(clock::now());
             let deal = stored.clone().at(now);
-            let version = deal.view(&self.caller.actor.organization)?.version;
+            let version = deal.seen_by(by)?.version;
             if if_match.as_ref().is_some_and(|if_match| !if_match.allows(version)) {
                 return Err(Problem::precondition_failed(version).into());
             }
             let command = prepare(&deal, now)?;
-            match self.decide_and_write(Some(&stored), &command, now, &show).await {
-                Err(Stop::Stale) => {}
+            match self.decide_and_write(Some(&stored), &command, now, favorite, &show).await {
+                Err(Stop::Stale) => stored = self.app.store.deal(&id).await?.ok_or(Refusal::NotFound)?,
                 outcome => return outcome,
             }
         }
@@ -125,27 +145,21 @@ impl<'a> Call<'a> {
         stored: Option<&Deal>,
         command: &Command,
         now: Timestamp,
-        show: impl Fn(&Deal) -> Result<Answer, Refusal>,
+        favorite: bool,
+        show: impl Fn(&Outcome<'_>) -> Result<Answer, Refusal>,
     ) -> Result<Answer, Stop> {
-        let events = decide(stored, command, &self.caller.actor, now)?;
+        let events = decide(stored, command, &self.by, now)?;
         let after = events
             .iter()
             .fold(stored.cloned(), evolve)
             .ok_or(Refusal::NotFound)?
             .at(now);
-        let answer = show(&after)?;
-        if events.is_empty() {
-            return Ok(answer);
+        let mut commit = Commit { stored, events: &events, now, entropy: entropy::entropy(), idempotency: None };
+        let answer = show(&Outcome { deal: &after, notes: commit.notes()?, favorite })?;
+        if !events.is_empty() {
+            commit.idempotency = self.idempotency.as_ref().map(|used| (used, record(&answer)));
+            self.app.store.commit(&commit).await?;
         }
-        let idempotency = self.idempotency.as_ref().map(|used| (used, record(&answer)));
-        let commit = Commit {
-            stored,
-            events: &events,
-            now,
-            entropy: entropy::entropy(),
-            idempotency,
-        };
-        self.app.store.commit(&commit).await?;
         Ok(answer)
     }
 

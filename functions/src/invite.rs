@@ -20,14 +20,14 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
 
 async fn invite(app: &App, call: Call<'_>, request: &Request) -> Result<Answer, Problem> {
     let form = InviteForm::read(&request::json_body(request, Accepts::Json)?);
-    let actor = &call.caller.actor;
-    let catalog = app.store.catalog(&form.references(actor)).await?;
+    let by = &call.by;
+    let catalog = app.store.catalog(&form.references(by)).await?;
     call.change(
         |deal, _| {
-            let invite = form.check(deal, &catalog, actor, app.config.response_window)?;
+            let invite = form.check(deal, &catalog, by, app.config.response_window)?;
             Ok(Command::Invite(Box::new(invite)))
         },
-        |deal| show(201, deal, &actor.organization),
+        |outcome| show(201, outcome.deal, &by.organization, outcome.favorite),
     )
     .await
 }

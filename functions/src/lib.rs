@@ -7,12 +7,15 @@ pub mod close;
 mod command;
 pub mod create;
 pub mod expire;
+pub mod favorite;
 pub mod get;
 pub mod import;
 pub mod invite;
 pub mod list;
+pub mod notes;
 mod representation;
 pub mod respond;
+pub mod summary;
 pub mod update;
 
 use edge::App;
@@ -32,6 +35,9 @@ pub async fn invoke(name: &str, app: &App, event: Value, deadline: u64) -> Resul
         "respond" => edge::invoke_http("respond", app, event, respond::handle).await,
         "close" => edge::invoke_http("close", app, event, close::handle).await,
         "invite" => edge::invoke_http("invite", app, event, invite::handle).await,
+        "favorite" => edge::invoke_http("favorite", app, event, favorite::handle).await,
+        "notes" => edge::invoke_http("notes", app, event, notes::handle).await,
+        "summary" => edge::invoke_http("summary", app, event, summary::handle).await,
         "expire" => edge::invoke_event("expire", app, event, deadline, expire::handle).await,
         "import" => edge::invoke_event("import", app, event, deadline, import::handle).await,
         other => Err(format!("there is no function {other}")),

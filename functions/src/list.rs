@@ -1,6 +1,6 @@
 //! `GET /v1/opportunities`
 
-use domain::{Direction, Flaw, Outcome, Stage};
+use domain::{CampaignId, CrmId, Filter, Flaw, Outcome, SearchText, Stage, Tab, Timestamp};
 use edge::{Answer, App, Caller, Problem, Query, clock, request};
 use lambda_http::Request;
 use serde::Serialize;
@@ -11,36 +11,46 @@ use crate::representation::OpportunityBody;
 const DEFAULT_LIMIT: usize = 25;
 const MAX_LIMIT: usize = 100;
 
+/// A page of any list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ListBody<'a> {
-    items: Vec<OpportunityBody<'a>>,
-    next_cursor: Option<String>,
+pub(crate) struct ListBody<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next_cursor: Option<String>,
 }
+
+const PARAMETERS: [&str; 9] =
+    ["tab", "stage", "outcome", "q", "campaignId", "crmId", "updatedSince", "limit", "cursor"];
 
 /// Lists the opportunities of a tab, newest change first.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
-    let caller = Caller::of(&request)?;
-    caller.may_read()?;
-    let query = request::query(&request, &["tab", "stage", "outcome", "limit", "cursor"])?;
-    let tab = query.get("tab").unwrap_or_default();
+    let by = Caller::of(&request)?.may_read()?;
+    let query = request::query(&request, &PARAMETERS)?;
+    let (limit, cursor) = paging(&query)?;
     let list = ListQuery {
-        organization: caller.actor.organization.clone(),
-        direction: checked("tab", Direction::parse(tab))?,
-        stage: optional(&query, "stage", Stage::parse)?,
-        outcome: optional(&query, "outcome", Outcome::parse)?,
-        limit: optional(&query, "limit", limit)?.unwrap_or(DEFAULT_LIMIT),
-        now: clock::now(),
-    };
-    let page = app.store.page(&list, query.get("cursor")).await?;
-    let Page { items, next } = page.map_err(|_| Problem::malformed_cursor())?;
-    Ok(Answer::json(
-        200,
-        &ListBody {
-            items: items.iter().map(OpportunityBody::of).collect(),
-            next_cursor: next,
+        tab: parameter("tab", Tab::parse(query.get("tab").unwrap_or_default()))?,
+        filter: Filter {
+            stage: optional(&query, "stage", Stage::parse)?,
+            outcome: optional(&query, "outcome", Outcome::parse)?,
+            text: optional(&query, "q", SearchText::parse)?,
+            campaign_id: optional(&query, "campaignId", CampaignId::parse)?,
+            crm_id: optional(&query, "crmId", CrmId::parse)?,
+            updated_since: optional(&query, "updatedSince", Timestamp::parse)?,
         },
-    ))
+        limit,
+        now: clock::now(),
+        by,
+    };
+    let Page { items, next } = app.store.page(&list, cursor).await??;
+    let ids: Vec<_> = items.iter().map(|view| view.deal.clone()).collect();
+    let favorites = app.store.favorites_among(&list.by, &ids).await?;
+    let items = items.iter().map(|view| OpportunityBody::of(view, favorites.contains(&view.deal))).collect();
+    Ok(Answer::json(200, &ListBody { items, next_cursor: next }))
+}
+
+/// `limit` and `cursor` of a list.
+pub(crate) fn paging(query: &Query) -> Result<(usize, Option<&str>), Problem> {
+    Ok((optional(query, "limit", limit)?.unwrap_or(DEFAULT_LIMIT), query.get("cursor")))
 }
 
 fn limit(text: &str) -> Result<usize, Flaw> {
@@ -51,9 +61,11 @@ fn limit(text: &str) -> Result<usize, Flaw> {
 }
 
 fn optional<T>(query: &Query, name: &str, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<Option<T>, Problem> {
-    query.get(name).map(|text| checked(name, parse(text))).transpose()
+    query.get(name).map(|text| parameter(name, parse(text))).transpose()
 }
 
-fn checked<T>(name: &str, parsed: Result<T, Flaw>) -> Result<T, Problem> {
-    parsed.map_err(|flaw| Problem::malformed_parameter(format!("The query parameter `{name}` {}.", flaw.message)))
+/// The value of a query parameter, or which one is wrong and what would be right.
+pub(crate) fn parameter<T>(name: &str, parsed: Result<T, Flaw>) -> Result<T, Problem> {
+    let wrong = |flaw: Flaw| Problem::malformed_parameter(format!("The query parameter `{name}` {}.", flaw.message));
+    parsed.map_err(wrong)
 }

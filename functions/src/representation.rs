@@ -30,8 +30,8 @@ pub(crate) struct OpportunityBody<'a> {
     invitation: Option<InvitationBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     participants: Option<Vec<ParticipantBody<'a>>>,
-    /// Nobody can mark or register anything yet.
     favorite: bool,
+    /// Nothing can be registered yet.
     registration: Option<()>,
     version: u64,
     created_at: String,
@@ -113,7 +113,7 @@ struct ParticipantBody<'a> {
 
 impl<'a> OpportunityBody<'a> {
     /// One view, as it stands in a list.
-    pub(crate) fn of(view: &'a Opportunity) -> Self {
+    pub(crate) fn of(view: &'a Opportunity, favorite: bool) -> Self {
         let standing = view.standing();
         let organization = &view.organization.id;
         Self {
@@ -142,7 +142,7 @@ impl<'a> OpportunityBody<'a> {
                 .invitation()
                 .map(|invitation| InvitationBody::of(invitation, &view.owner)),
             participants: None,
-            favorite: false,
+            favorite,
             registration: None,
             version: view.version,
             created_at: view.created_at.to_string(),
@@ -153,18 +153,24 @@ impl<'a> OpportunityBody<'a> {
     }
 
     /// An organization's view with all participants: of the others no more than who they are and how far they have come.
-    fn with_participants(view: &'a Opportunity, deal: &'a Deal) -> Self {
+    pub(crate) fn with_participants(view: &'a Opportunity, deal: &'a Deal, favorite: bool) -> Self {
         Self {
             participants: Some(deal.views().map(ParticipantBody::of).collect()),
-            ..Self::of(view)
+            ..Self::of(view, favorite)
         }
     }
 }
 
 /// The answer that shows an organization its view of a deal.
-pub(crate) fn show(status: u16, deal: &Deal, organization: &OrganizationId) -> Result<Answer, domain::Refusal> {
+pub(crate) fn show(
+    status: u16,
+    deal: &Deal,
+    organization: &OrganizationId,
+    favorite: bool,
+) -> Result<Answer, domain::Refusal> {
     let view = deal.view(organization)?;
-    Ok(Answer::json(status, &OpportunityBody::with_participants(view, deal)).versioned(view.version))
+    let body = OpportunityBody::with_participants(view, deal, favorite);
+    Ok(Answer::json(status, &body).versioned(view.version))
 }
 
 impl<'a> PartyBody<'a> {

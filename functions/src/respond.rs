@@ -11,13 +11,13 @@ use crate::representation::show;
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
     let call = Call::of(&app, &request)?;
     let form = RespondForm::read(&request::json_body(&request, Accepts::Json)?);
-    let actor = &call.caller.actor;
+    let by = &call.by;
     call.change(
         |deal, now| {
-            form.check(deal, actor, now)
+            form.check(deal, by, now)
                 .map(|respond| Command::Respond(Box::new(respond)))
         },
-        |deal| show(200, deal, &actor.organization),
+        |outcome| show(200, outcome.deal, &by.organization, outcome.favorite),
     )
     .await
 }

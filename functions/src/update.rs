@@ -14,11 +14,11 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
     if request::if_match(&request)?.is_none() {
         return Err(Problem::precondition_required());
     }
-    let actor = &call.caller.actor;
+    let by = &call.by;
     let catalog = app.store.catalog(&form.references()).await?;
     call.change(
-        |deal, now| form.check(deal, &catalog, actor, now).map(Command::Update),
-        |deal| show(200, deal, &actor.organization),
+        |deal, now| form.check(deal, &catalog, by, now).map(Command::Update),
+        |outcome| show(200, outcome.deal, &by.organization, outcome.favorite),
     )
     .await
 }

@@ -224,7 +224,12 @@ async fn create(client: &Client, name: &str, table: &Table) -> Result<(), String
         let definition = GlobalSecondaryIndex::builder()
             .index_name(&index.name)
             .set_key_schema(Some(key_schema(&index.key_schema)?))
-            .projection(Projection::builder().projection_type(kind).build());
+            .projection(
+                Projection::builder()
+                    .projection_type(kind)
+                    .set_non_key_attributes(index.projection.attributes.clone())
+                    .build(),
+            );
         request = request.global_secondary_indexes(definition.build().map_err(|error| error.to_string())?);
     }
     if let Some(stream) = &table.stream_specification {

@@ -101,9 +101,12 @@ pub struct Index {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Projection {
-    /// `ALL` or `KEYS_ONLY`.
+    /// `ALL`, `KEYS_ONLY` or `INCLUDE`.
     #[serde(rename = "ProjectionType")]
     pub kind: String,
+    /// What it includes beside the keys.
+    #[serde(default, rename = "NonKeyAttributes")]
+    pub attributes: Option<Vec<String>>,
 }
 
 /// The attribute that tells when an item is to be deleted.
@@ -345,7 +348,7 @@ mod tests {
             .iter()
             .map(|index| (index.name.as_str(), index.projection.kind.as_str()))
             .collect();
-        assert_eq!(indexes, [("byTab", "ALL"), ("byDeadline", "KEYS_ONLY")]);
+        assert_eq!(indexes, [("byTab", "ALL"), ("byDeadline", "KEYS_ONLY"), ("byCustomer", "INCLUDE")]);
         let ttl = template.table.time_to_live_specification.expect("there");
         assert_eq!((ttl.name.as_str(), ttl.enabled), ("expiresAt", true));
         assert_eq!(template.schedules, [("expire".into(), "rate(1 minute)".into())]);
@@ -358,14 +361,20 @@ mod tests {
         assert_eq!(
             routes,
             [
+                "DELETE /v1/opportunities/{id}/favorite → favorite",
                 "DELETE /v1/opportunities/{id}/invitations/{organizationId} → invite",
                 "GET /v1/opportunities → list",
                 "GET /v1/opportunities/{id} → get",
+                "GET /v1/opportunities/{id}/history → get",
+                "GET /v1/opportunities/{id}/notes → notes",
+                "GET /v1/summary → summary",
                 "PATCH /v1/opportunities/{id} → update",
                 "POST /v1/opportunities → create",
                 "POST /v1/opportunities/{id}/close → close",
                 "POST /v1/opportunities/{id}/invitations → invite",
+                "POST /v1/opportunities/{id}/notes → notes",
                 "POST /v1/opportunities/{id}/response → respond",
+                "PUT /v1/opportunities/{id}/favorite → favorite",
             ]
         );
         for name in ["create", "get", "list", "update", "respond", "close", "invite"] {
@@ -374,7 +383,7 @@ mod tests {
                 "{name} outlives the gateway"
             );
         }
-        assert_eq!(template.functions.len(), 9);
+        assert_eq!(template.functions.len(), 12);
     }
 
     fn refused(from: &str, to: &str) -> String {

@@ -109,7 +109,7 @@ pub(crate) fn close(deal: &Deal, close: &Close, by: &Actor, now: Timestamp) -> R
 }
 
 fn open<'a>(deal: &'a Deal, by: &Actor) -> Result<&'a Opportunity, Refusal> {
-    let view = deal.view(&by.organization)?;
+    let view = deal.seen_by(by)?;
     match view.standing().stage {
         Stage::Accepted => Ok(view),
         Stage::Received | Stage::Archived => Err(Refusal::wrong_stage(view, "to be accepted")),

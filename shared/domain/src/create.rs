@@ -23,7 +23,9 @@ use crate::time::{Date, Timestamp};
 pub const MAX_PARTICIPANTS: usize = 10;
 const MAX_INVITATIONS: usize = MAX_PARTICIPANTS - 1;
 
-pub(crate) type TeamList = List<Person, 1, 50>;
+const MAX_TEAM: usize = 50;
+
+pub(crate) type TeamList = List<Person, 1, MAX_TEAM>;
 pub(crate) type SolutionList = List<SolutionId, 1, 50>;
 
 /// A deal to be created.
@@ -41,6 +43,18 @@ pub struct Create {
     solutions: Vec<Solution>,
     note: Option<Prose>,
     invitations: Vec<Invite>,
+}
+
+impl Create {
+    /// Who buys.
+    pub fn customer(&self) -> &Customer {
+        &self.customer
+    }
+
+    /// What is sold.
+    pub fn solutions(&self) -> &[Solution] {
+        &self.solutions
+    }
 }
 
 /// The request, read but not yet compared with what it refers to.
@@ -169,7 +183,7 @@ impl CreateForm {
         let estimated_close_date = self
             .estimated_close_date
             .and_then(|date| faults.check("/estimatedCloseDate", date.not_before(now)));
-        let team = self.team.clone().and_then(|team| owners_team(team, &mut faults));
+        let team = self.team.clone().and_then(|team| owners_team(team, &mut faults)).and_then(|team| with_creator(team, by, &mut faults));
         let solutions = self
             .solutions
             .as_ref()
@@ -343,4 +357,15 @@ pub(crate) fn check_solutions(list: &SolutionList, catalog: &Catalog, faults: &m
         .map(|(index, id)| faults.check(&format!("/solutions/{index}"), check(id.as_ref()?)))
         .collect();
     checked.into_iter().collect()
+}
+
+/// A seller is on the team of what it creates or accepts: else it would not see it again.
+pub(crate) fn with_creator(team: Vec<Person>, by: &Actor, faults: &mut Faults) -> Option<Vec<Person>> {
+    let team = by.joining(team);
+    if team.len() > MAX_TEAM {
+        let message = format!("must have at most {MAX_TEAM} items, yourself included");
+        faults.push(Flaw::new("tooMany", message).at("/team"));
+        return None;
+    }
+    Some(team)
 }

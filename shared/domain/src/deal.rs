@@ -8,6 +8,7 @@ use crate::close::Close;
 use crate::create::Create;
 use crate::event::{Change, Event, Notice, NoticeType};
 use crate::invite::Invite;
+use crate::note::{self, AddNote, Visibility};
 use crate::opportunity::{
     Actor, CloseResult, Closed, DealType, Direction, Opportunity, Party, Progress, Response, Stage, Work,
 };
@@ -41,6 +42,8 @@ pub enum Command {
     Update(Update),
     /// Report how the deal ended.
     Close(Box<Close>),
+    /// Add a note.
+    Note(AddNote),
 }
 
 /// What follows from a command: the events, in order, or why not. Pure: the same arguments give the same answer.
@@ -53,6 +56,7 @@ pub fn decide(deal: Option<&Deal>, command: &Command, by: &Actor, now: Timestamp
         Command::Respond(respond) => respond::respond(known()?, respond, by, now),
         Command::Update(update) => update::update(known()?, update, by, now),
         Command::Close(close) => close::close(known()?, close, by, now),
+        Command::Note(note) => note::note(known()?, note, by, now),
     }
 }
 
@@ -99,6 +103,11 @@ impl Deal {
         self.views.get(organization).ok_or(Refusal::NotFound)
     }
 
+    /// The view that a person works with: that of its organization, as far as its role goes.
+    pub fn seen_by(&self, by: &Actor) -> Result<&Opportunity, Refusal> {
+        self.view(&by.organization).ok().filter(|view| view.is_open_to(by)).ok_or(Refusal::NotFound)
+    }
+
     /// The views of all participants: the owner's first, then by organization id.
     pub fn views(&self) -> impl Iterator<Item = &Opportunity> {
         let invited = self.views.values().filter(|view| view.organization.id != self.owner);
@@ -132,8 +141,8 @@ impl Deal {
     }
 
     /// The owner's view, for what only the owner may do.
-    pub(crate) fn owned_by(&self, organization: &OrganizationId) -> Result<&Opportunity, Refusal> {
-        let view = self.view(organization)?;
+    pub(crate) fn owned_by(&self, by: &Actor) -> Result<&Opportunity, Refusal> {
+        let view = self.seen_by(by)?;
         match view.direction() {
             Direction::Outbound => Ok(view),
             Direction::Inbound => Err(Refusal::forbidden(
@@ -179,8 +188,13 @@ impl Deal {
                 .map(|view| view.organization.id.clone())
                 .collect()
         };
+        let note_readers = || {
+            let readers = self.views.values().filter(|view| view.shares_notes() && !view.organization.is(organization));
+            readers.map(|view| view.organization.id.clone()).collect()
+        };
         let (notice_type, recipients) = match change {
-            Change::Created(_) | Change::Updated(_) => return Vec::new(),
+            Change::Created(_) | Change::Updated(_) | Change::NoteAdded(Visibility::Internal) => return Vec::new(),
+            Change::NoteAdded(Visibility::Shared) => (NoticeType::NoteShared, note_readers()),
             Change::Invited(_) => (NoticeType::OpportunityReceived, to_subject()),
             Change::Withdrawn => (NoticeType::InvitationWithdrawn, to_subject()),
             Change::Accepted(_) => (NoticeType::OpportunityAccepted, to_owner()),

@@ -1,6 +1,7 @@
 //! What happened to a deal, and who is told.
 
 use crate::money::Money;
+use crate::note::Visibility;
 use crate::opportunity::{Actor, Contact, Opportunity, Outcome, Party, Person, Reason, Solution, Stage, words};
 use crate::text::{CampaignId, CrmId, CustomerName, DealName, OrganizationId, Prose};
 use crate::time::{Date, Timestamp};
@@ -16,7 +17,7 @@ pub struct Event {
     pub organization: OrganizationId,
     /// What happened.
     pub change: Change,
-    /// A note that the actor gave with it; internal to the actor's organization.
+    /// A note that the actor gave with it: internal to the actor's organization, unless the change says otherwise.
     pub note: Option<Prose>,
     /// Who is told, each in terms of its own view.
     pub notices: Vec<Notice>,
@@ -43,6 +44,8 @@ pub enum Change {
     Won(Money),
     /// The organization lost the deal.
     Lost(Reason),
+    /// The organization added a note.
+    NoteAdded(Visibility),
 }
 
 impl Change {
@@ -58,6 +61,7 @@ impl Change {
             Self::Updated(_) => "updated",
             Self::Won(_) => "won",
             Self::Lost(_) => "lost",
+            Self::NoteAdded(_) => "noteAdded",
         }
     }
 }
@@ -69,6 +73,16 @@ pub struct FromTo<T> {
     pub from: T,
     /// After.
     pub to: T,
+}
+
+impl Event {
+    /// Who may read the note that came with it.
+    pub fn note_visibility(&self) -> Visibility {
+        match self.change {
+            Change::NoteAdded(visibility) => visibility,
+            _ => Visibility::Internal,
+        }
+    }
 }
 
 /// The change of one field of a view.
@@ -125,6 +139,8 @@ words!(
         OpportunityLost = "Opportunity Lost",
         /// To the invited organization.
         InvitationWithdrawn = "Invitation Withdrawn",
+        /// To everyone that reads shared notes.
+        NoteShared = "Note Shared",
     }
 );
 

@@ -200,7 +200,7 @@ pub(crate) fn withdraw(
     now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
     let deal = deal.clone().at(now);
-    deal.owned_by(&by.organization)?;
+    deal.owned_by(by)?;
     let view = deal.view(organization)?;
     if view.standing().stage != Stage::Received {
         return Err(Refusal::wrong_stage(
@@ -231,7 +231,7 @@ fn not_co_sell_ready(inviter: &Party) -> Refusal {
 }
 
 fn open_deal<'a>(deal: &'a Deal, by: &Actor) -> Result<&'a Opportunity, Refusal> {
-    let own = deal.owned_by(&by.organization)?;
+    let own = deal.owned_by(by)?;
     match own.standing().stage {
         Stage::Archived => Err(Refusal::wrong_stage(own, "not to be archived")),
         Stage::Received | Stage::Accepted => Ok(own),

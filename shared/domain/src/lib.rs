@@ -15,6 +15,7 @@
 //! | accepting, declining | [`respond`] |
 //! | changing | [`update`] |
 //! | won, lost | [`close`] |
+//! | notes | [`note`] |
 //! | expiring | [`Deal::lapse`], [`Opportunity::at`] |
 //! | who is told | [`Event::notices`] |
 //! | lines of an import | [`import`] |
@@ -26,13 +27,16 @@ pub mod close;
 pub mod create;
 mod deal;
 mod event;
+mod filter;
 mod fault;
 mod form;
 pub mod import;
 pub mod invite;
 mod money;
+pub mod note;
 mod opportunity;
 mod refusal;
+mod summary;
 pub mod respond;
 mod text;
 mod time;
@@ -44,16 +48,19 @@ pub use create::CreateForm;
 pub use deal::{Command, Deal, decide, evolve};
 pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType};
 pub use fault::{Fault, Faults, Flaw};
+pub use filter::{Filter, SearchText, Tab, fold};
 pub use form::Parse;
 pub use import::Line;
 pub use invite::InviteForm;
-pub use money::Money;
+pub use money::{Currency, Money, decimal};
+pub use note::{NoteForm, Visibility};
 pub use opportunity::{
-    Actor, Address, CloseResult, Closed, Contact, Customer, DealType, Direction, HelpType, Invitation, Opportunity,
+    Access, Actor, Address, CloseResult, Closed, Contact, Customer, DealType, Direction, HelpType, Invitation, Opportunity,
     OrganizationKind, Outcome, Party, Person, Progress, Reason, Response, Solution, Stage, Standing, Work,
 };
 pub use refusal::Refusal;
 pub use respond::RespondForm;
+pub use summary::{Bucket, CampaignTally, Summary, Tally};
 pub use text::{
     AddressLine, CampaignId, Country, CrmId, CustomerId, CustomerName, DealId, DealName, DunsNumber, Email,
     IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, SolutionId, UserId,

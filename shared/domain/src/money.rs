@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use iso_currency::Currency;
+pub use iso_currency::Currency;
 use serde_json::Value;
 
 use crate::fault::{Faults, Flaw};
@@ -26,14 +26,17 @@ impl Money {
 
     /// The amount as a decimal string with all decimals of the currency.
     pub fn amount(&self) -> String {
-        let decimals = decimals(self.currency);
-        let digits = format!("{:0>width$}", self.minor, width = decimals + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - decimals);
-        if fraction.is_empty() {
-            whole.to_owned()
-        } else {
-            format!("{whole}.{fraction}")
-        }
+        decimal(i128::from(self.minor), self.currency)
+    }
+
+    /// The amount in the currency's smallest units.
+    pub fn minor(&self) -> u64 {
+        self.minor
+    }
+
+    /// The currency itself.
+    pub fn iso(&self) -> Currency {
+        self.currency
     }
 
     /// The ISO 4217 code.
@@ -59,6 +62,16 @@ impl FromJson for Money {
         let minor = faults.check(&at_amount, amount.minor(currency))?;
         Some(Self { minor, currency })
     }
+}
+
+/// Smallest units of a currency, which may be a sum of many amounts, as a decimal string with all its decimals.
+pub fn decimal(minor: i128, currency: Currency) -> String {
+    let decimals = decimals(currency);
+    let sign = if minor < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", minor.unsigned_abs(), width = decimals + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - decimals);
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{fraction}")
 }
 
 /// What a merge patch says of money: each member that it does not name stays.

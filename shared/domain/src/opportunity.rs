@@ -160,6 +160,42 @@ pub struct Actor {
     pub user: UserId,
     /// The person's name, where the token has one.
     pub name: Option<String>,
+    /// Which of the organization's opportunities it works with.
+    pub access: Access,
+}
+
+/// Which of its organization's opportunities a person works with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// All of them.
+    All,
+    /// Those whose team lists this address, and those that wait for an answer: a seller's.
+    Team(Email),
+}
+
+impl Actor {
+    /// Whether its access covers what this team works with.
+    pub fn is_on(&self, team: &[Person]) -> bool {
+        match &self.access {
+            Access::All => true,
+            Access::Team(email) => team.iter().any(|member| member.has_email(email)),
+        }
+    }
+
+    /// The team with the person on it, if its access depends on that. Whether there was room is the caller's to check.
+    pub(crate) fn joining(&self, mut team: Vec<Person>) -> Vec<Person> {
+        if let Access::Team(email) = &self.access
+            && !self.is_on(&team)
+        {
+            let name = self.name.as_deref().and_then(|name| PersonName::parse(name).ok());
+            // A token without a usable name: the part of the address before the @ is at most 64 characters.
+            let local = email.as_str().split('@').next().unwrap_or_default();
+            if let Some(name) = name.or_else(|| PersonName::parse(local).ok()) {
+                team.push(Person { name, phone: None, email: Some(email.clone()) });
+            }
+        }
+        team
+    }
 }
 
 /// An organization as others see it.
@@ -463,6 +499,11 @@ impl Opportunity {
         }
     }
 
+    /// Whether a person of its organization works with it.
+    pub fn is_open_to(&self, by: &Actor) -> bool {
+        by.is_on(&self.team) || self.pending_until().is_some()
+    }
+
     /// The accepted work, ended or not.
     pub fn work(&self) -> Option<&Work> {
         match &self.progress {
@@ -564,6 +605,16 @@ impl Opportunity {
     }
 }
 
+impl Customer {
+    /// What makes two customers the same: the D-U-N-S number, else name and country, regardless of case and accents.
+    pub fn identity(&self) -> String {
+        match &self.duns_number {
+            Some(number) => format!("duns {number}"),
+            None => format!("name {} {}", self.country, crate::fold(self.name.as_str())),
+        }
+    }
+}
+
 impl Contact {
     /// The names of the fields that an invitation needs and that are not there.
     pub fn missing(&self) -> Vec<&'static str> {
@@ -579,6 +630,11 @@ impl Contact {
 }
 
 impl Person {
+    /// Addresses differ in more than case only on paper.
+    fn has_email(&self, email: &Email) -> bool {
+        self.email.as_ref().is_some_and(|own| own.as_str().eq_ignore_ascii_case(email.as_str()))
+    }
+
     /// Whether one can reach this person by phone and email.
     pub(crate) fn is_complete(&self) -> bool {
         self.phone.is_some() && self.email.is_some()

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::create::TeamList;
+use crate::create::{TeamList, with_creator};
 use crate::deal::Deal;
 use crate::event::{Change, Event};
 use crate::fault::{Faults, Flaw};
 use crate::form::{Fields, Patch};
-use crate::opportunity::{Actor, Direction, Opportunity, Reason, Stage, words};
+use crate::opportunity::{Access, Actor, Direction, Opportunity, Reason, Stage, words};
 use crate::refusal::Refusal;
 use crate::text::Prose;
 use crate::time::Timestamp;
@@ -97,10 +97,15 @@ impl RespondForm {
     pub fn check(&self, deal: &Deal, by: &Actor, now: Timestamp) -> Result<Respond, Refusal> {
         let view = awaiting(deal, by)?;
         let mut faults = self.faults.clone();
-        if let Some(Respond::Accept { edits, .. }) = &self.command {
+        let mut command = self.command.clone();
+        if let Some(Respond::Accept { edits, .. }) = &mut command {
             edits.check_date(view, now, &mut faults);
+            if matches!(by.access, Access::Team(_)) {
+                let team = edits.team.take().unwrap_or_else(|| view.team.clone());
+                edits.team = with_creator(team, by, &mut faults);
+            }
         }
-        faults.or(self.command.clone())
+        faults.or(command)
     }
 }
 
@@ -129,7 +134,7 @@ pub(crate) fn respond(deal: &Deal, respond: &Respond, by: &Actor, now: Timestamp
 }
 
 fn awaiting<'a>(deal: &'a Deal, by: &Actor) -> Result<&'a Opportunity, Refusal> {
-    let view = deal.view(&by.organization)?;
+    let view = deal.seen_by(by)?;
     match (view.direction(), view.standing().stage) {
         (Direction::Inbound, Stage::Received) => Ok(view),
         _ => Err(Refusal::wrong_stage(view, "to be received")),

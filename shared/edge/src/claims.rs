@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{Actor, OrganizationId, UserId};
+use domain::{Access, Actor, Email, OrganizationId, UserId};
 use lambda_http::{Request, RequestExt};
 
 use crate::problem::Problem;
@@ -107,36 +107,39 @@ impl Caller {
                 organization,
                 user,
                 name: claim("name").cloned(),
+                access: Access::All,
             },
             email: claim("email").cloned(),
             roles,
         })
     }
 
-    /// May it read its organization's opportunities?
-    pub fn may_read(&self) -> Result<(), Problem> {
+    /// The caller as somebody who reads its organization's opportunities, as far as its roles go.
+    pub fn may_read(&self) -> Result<Actor, Problem> {
         if self.roles.has(Role::Viewer) && !self.roles.has(Role::ExchangeAdmin) {
-            return Ok(());
+            return Ok(self.actor.clone());
         }
         self.may_write()
     }
 
-    /// May it create, change, answer, close and invite for its organization?
-    pub fn may_write(&self) -> Result<(), Problem> {
+    /// The caller as somebody who creates, changes, answers, closes and invites for its organization, as far as its roles go.
+    pub fn may_write(&self) -> Result<Actor, Problem> {
         let has = |role| self.roles.has(role);
         if has(Role::ExchangeAdmin) {
             Err(Problem::forbidden(EXCHANGE_ADMIN))
         } else if has(Role::PartnerAdmin) || has(Role::ReferralsAdmin) {
-            Ok(())
+            Ok(self.actor.clone())
         } else if has(Role::Seller) {
-            Err(Problem::forbidden(
-                "The role seller has no access yet: partner_admin or referrals_admin is needed.",
-            ))
+            let email = self.email.as_deref().and_then(|email| Email::parse(email).ok());
+            let email = email.ok_or_else(|| {
+                Problem::forbidden("The role seller works with the deals of its team, and the token has no usable claim email.")
+            })?;
+            Ok(Actor { access: Access::Team(email), ..self.actor.clone() })
         } else if has(Role::Viewer) {
             Err(Problem::forbidden("The role viewer may only read."))
         } else {
             Err(Problem::forbidden(
-                "The token has none of the roles partner_admin, referrals_admin, viewer.",
+                "The token has none of the roles partner_admin, referrals_admin, seller, viewer.",
             ))
         }
     }
@@ -238,6 +241,7 @@ mod tests {
             ("referrals_admin", 200, 200),
             ("viewer", 200, 403),
             ("viewer referrals_admin", 200, 200),
+            // Without an email claim a seller is on no team.
             ("seller", 403, 403),
             ("seller viewer", 200, 403),
             ("exchange_admin", 403, 403),
@@ -252,6 +256,21 @@ mod tests {
                 "{roles}"
             );
         }
+    }
+
+    #[test]
+    fn a_seller_works_with_its_team_and_reads_all_that_a_viewer_may() {
+        let caller = |roles| {
+            let claims = [("sub", "u1"), ("org", "a"), ("roles", roles), ("email", "Ana@fabrikam.example")];
+            parse(&claims).expect("a caller")
+        };
+        let team = Access::Team(Email::parse("Ana@fabrikam.example").expect("an address"));
+        let access = |actor: Result<Actor, Problem>| actor.expect("allowed").access;
+        assert_eq!(access(caller("seller").may_read()), team);
+        assert_eq!(access(caller("seller").may_write()), team);
+        assert_eq!(access(caller("seller viewer").may_read()), Access::All);
+        assert_eq!(access(caller("seller viewer").may_write()), team);
+        assert_eq!(access(caller("seller referrals_admin").may_write()), Access::All);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
-use domain::{Deal, DealId, Event, Opportunity, Timestamp, evolve};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use domain::{Deal, DealId, Event, Opportunity, OrganizationId, Timestamp, evolve};
 use ulid::Ulid;
 
 use crate::error::{Cancelled, cancellation};
@@ -28,6 +30,29 @@ pub struct Commit<'a> {
     pub entropy: u128,
     /// The request's idempotency key and the answer that a repetition gets.
     pub idempotency: Option<(&'a Idempotency, String)>,
+}
+
+impl Commit<'_> {
+    /// The notes that come with the events, as they will be stored.
+    pub fn notes(&self) -> Result<Vec<NoteRecord>, Error> {
+        let records = self.records(&self.after()?)?;
+        Ok(records.into_iter().filter_map(|(_, note)| note).collect())
+    }
+
+    fn after(&self) -> Result<Deal, Error> {
+        let after = self.events.iter().fold(self.stored.cloned(), evolve);
+        after.ok_or_else(|| Error::Corrupt("the events do not create a deal".into()))
+    }
+
+    fn records(&self, after: &Deal) -> Result<Vec<(EventRecord, Option<NoteRecord>)>, Error> {
+        let mut ids = ids(self.now, self.entropy);
+        let records = self.events.iter().map(|event| {
+            let record = EventRecord::of(after, event, &mut ids)?;
+            Some((record, NoteRecord::of(after, event, &mut ids)))
+        });
+        let records: Option<Vec<_>> = records.collect();
+        records.ok_or_else(|| Error::Corrupt("no more ids in this millisecond".into()))
+    }
 }
 
 impl Store {
@@ -55,6 +80,20 @@ impl Store {
         Deal::from_views(views)
             .map(Some)
             .ok_or_else(|| Error::Corrupt(format!("deal {id} has no owner's view")))
+    }
+
+    /// One organization's view, as it is stored; consistent. `None` if it has none.
+    pub async fn view(&self, id: &DealId, organization: &OrganizationId) -> Result<Option<Opportunity>, Error> {
+        let key = keys::view(id, organization).attributes();
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .consistent_read(true);
+        let item = request.send().await?.item;
+        item.map(|item| from_item::<OpportunityRecord>(item)?.opportunity())
+            .transpose()
     }
 
     /// Writes the views that the events changed, each on condition that it is still as it was read, the events, the notes
@@ -91,8 +130,7 @@ impl Store {
     }
 
     fn items(&self, commit: &Commit<'_>) -> Result<Vec<TransactWriteItem>, Error> {
-        let after = commit.events.iter().fold(commit.stored.cloned(), evolve);
-        let after = after.ok_or_else(|| Error::Corrupt("the events do not create a deal".into()))?;
+        let after = commit.after()?;
         let mut items = Vec::new();
         if let Some((idempotency, answer)) = &commit.idempotency {
             items.push(self.put_idempotency(idempotency, answer.clone(), commit.now)?);
@@ -103,14 +141,15 @@ impl Store {
                 items.push(self.put_view(view, before.map(|before| before.version))?);
             }
         }
-        let mut ids = ids(commit.now, commit.entropy);
-        for event in commit.events {
-            let record = EventRecord::of(&after, event, &mut ids);
-            let record = record.ok_or_else(|| Error::Corrupt("no more ids in this millisecond".into()))?;
+        items.extend(self.count(commit.stored, &after)?);
+        if let Some(unchanged) = commit.stored.filter(|stored| **stored == after) {
+            items.extend(self.check_authors(unchanged, commit.events)?);
+        }
+        for (event, note) in commit.records(&after)? {
             items.push(transact(
-                self.put(&record)?.condition_expression("attribute_not_exists(pk)"),
+                self.put(&event)?.condition_expression("attribute_not_exists(pk)"),
             )?);
-            if let Some(note) = NoteRecord::of(&after, event, &mut ids) {
+            if let Some(note) = note {
                 items.push(transact(
                     self.put(&note)?.condition_expression("attribute_not_exists(pk)"),
                 )?);
@@ -119,16 +158,30 @@ impl Store {
         Ok(items)
     }
 
+    /// What leaves all views as they are was still decided on its author's view as it was read.
+    fn check_authors(&self, deal: &Deal, events: &[Event]) -> Result<Vec<TransactWriteItem>, Error> {
+        let authors = events.iter().filter_map(|event| deal.view(&event.organization).ok());
+        authors
+            .map(|view| {
+                let check = ConditionCheck::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(keys::view(&view.deal, &view.organization.id).attributes()))
+                    .condition_expression("version = :version")
+                    .expression_attribute_values(":version", AttributeValue::N(view.version.to_string()))
+                    .build()
+                    .map_err(|error| Error::Refused(error.into()))?;
+                Ok(TransactWriteItem::builder().condition_check(check).build())
+            })
+            .collect()
+    }
+
     fn put_view(&self, view: &Opportunity, version: Option<u64>) -> Result<TransactWriteItem, Error> {
         let put = self.put(&OpportunityRecord::of(view))?;
         transact(match version {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(version) => put
                 .condition_expression("version = :version")
-                .expression_attribute_values(
-                    ":version",
-                    aws_sdk_dynamodb::types::AttributeValue::N(version.to_string()),
-                ),
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
         })
     }
 
@@ -143,7 +196,7 @@ impl Store {
                 .set_item(Some(item))
                 // Deletion of what has expired may lag by days: it counts as absent.
                 .condition_expression("attribute_not_exists(pk) OR expiresAt <= :now")
-                .expression_attribute_values(":now", aws_sdk_dynamodb::types::AttributeValue::N(seconds))
+                .expression_attribute_values(":now", AttributeValue::N(seconds))
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld),
         )
     }

@@ -332,7 +332,7 @@ impl Store {
     }
 
     /// The items of the keys that exist. What a batch leaves out is asked for again.
-    async fn get_all(
+    pub(crate) async fn get_all(
         &self,
         keys: impl IntoIterator<Item = Key>,
         consistent: bool,

@@ -3,21 +3,26 @@
 //! | item | `pk` | `sk` | `byTab` (`tabPk`, `tabSk`) | `byDeadline` (`duePk`, `dueSk`) |
 //! |---|---|---|---|---|
 //! | opportunity (view) | `DEAL#<id>` | `ORG#<organization>` | `ORG#<organization>#<direction>#<stage>`, `<updatedAt>#<id>`; while received `<respondBy>#<id>` | only while received: `DUE#<shard>`, `<respondBy>#<id>#<organization>` |
+//! | the same, while not archived: index `byCustomer` (`customerPk`, `customerSk`) | `ORG#<organization>#CUSTOMER#<digest>` | `<id>` | | |
 //! | event | `DEAL#<id>` | `EVENT#<ulid>` | – | – |
 //! | note | `DEAL#<id>` | `NOTE#<ulid>` | – | – |
+//! | favourite | `USER#<organization>#<user>` | `FAV#<id>` | – | – |
 //! | idempotency record | `IDEM#<organization>#<key>` | `IDEM` | – | – |
 //! | organization | `ORG#<id>` | `PROFILE` | – | – |
+//! | its counters | `ORG#<id>` | `STATS#<shard>#TAB#<direction>#<stage>#<outcome>#<currency>`, `STATS#<shard>#CAMPAIGN#<campaign>` | – | – |
 //! | the exchange's vendor | `EXCHANGE` | `VENDOR` | – | – |
 //! | solution | `SOLUTIONS#<shard>` | `<id>` | – | – |
 //! | customer | `CUSTOMER#<id>` | `CUSTOMER` | – | – |
 //!
-//! Ids have no `#`, save customers' and idempotency keys, which stand last. Instants have a fixed width, so that text
+//! Ids have no `#`, save users', customers' and idempotency keys, which stand last. Instants have a fixed width, so that text
 //! order is time order.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, SolutionId, Stage, Timestamp};
+use domain::{
+    Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, SolutionId, Stage, Timestamp, UserId,
+};
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
@@ -37,6 +42,8 @@ pub const TAB_SK: &str = "tabSk";
 pub const DUE_PK: &str = "duePk";
 /// Sort key of [`BY_DEADLINE`].
 pub const DUE_SK: &str = "dueSk";
+/// The index of an organization's open opportunities by customer.
+pub const BY_CUSTOMER: &str = "byCustomer";
 /// How every view's sort key begins.
 pub(crate) const VIEWS: &str = "ORG#";
 /// The deadline index is spread over this many partitions, the catalog too.
@@ -72,11 +79,30 @@ pub(crate) fn view(id: &DealId, organization: &OrganizationId) -> Key {
 }
 
 pub(crate) fn event(deal_id: &DealId, id: Ulid) -> Key {
-    Key::new(deal(deal_id), format!("EVENT#{id}"))
+    Key::new(deal(deal_id), format!("{EVENTS}{id}"))
 }
 
 pub(crate) fn note(deal_id: &DealId, id: Ulid) -> Key {
-    Key::new(deal(deal_id), format!("NOTE#{id}"))
+    Key::new(deal(deal_id), format!("{NOTES}{id}"))
+}
+
+/// How every event's sort key begins.
+pub(crate) const EVENTS: &str = "EVENT#";
+/// How every note's sort key begins.
+pub(crate) const NOTES: &str = "NOTE#";
+/// How every favourite's sort key begins.
+pub(crate) const FAVORITES: &str = "FAV#";
+
+pub(crate) fn user(organization: &OrganizationId, user: &UserId) -> String {
+    format!("USER#{organization}#{user}")
+}
+
+pub(crate) fn favorite(by: &Actor, id: &DealId) -> Key {
+    Key::new(user(&by.organization, &by.user), format!("{FAVORITES}{id}"))
+}
+
+pub(crate) fn deal_of_favorite(sk: &str) -> Option<DealId> {
+    DealId::parse(sk.strip_prefix(FAVORITES)?).ok()
 }
 
 pub(crate) fn idempotency(organization: &OrganizationId, key: &IdempotencyKey) -> Key {
@@ -85,6 +111,20 @@ pub(crate) fn idempotency(organization: &OrganizationId, key: &IdempotencyKey) -
 
 pub(crate) fn organization(id: &OrganizationId) -> Key {
     Key::new(format!("ORG#{id}"), "PROFILE")
+}
+
+/// How every counter's sort key begins.
+pub(crate) const COUNTERS: &str = "STATS#";
+
+/// A counter of an organization. Spread over shards by deal, since all changes of an organization's deals meet there.
+pub(crate) fn counter(organization: &OrganizationId, deal: &DealId, counted: &str) -> Key {
+    let shard = due_shard(deal);
+    Key::new(format!("ORG#{organization}"), format!("{COUNTERS}{shard:02}#{counted}"))
+}
+
+/// All counters of an organization share this partition key.
+pub(crate) fn counters(organization: &OrganizationId) -> String {
+    format!("ORG#{organization}")
 }
 
 pub(crate) fn vendor() -> Key {
@@ -116,6 +156,13 @@ pub(crate) fn tab_split(at: Timestamp) -> String {
 /// The deal of a `tabSk`.
 pub(crate) fn deal_of_tab_sk(tab_sk: &str) -> Option<DealId> {
     tab_sk.rsplit_once('#').and_then(|(_, id)| DealId::parse(id).ok())
+}
+
+/// A digest, since a name can be longer than a key may be.
+pub(crate) fn customer_pk(organization: &OrganizationId, customer: &Customer) -> String {
+    let digest = Sha256::digest(customer.identity());
+    let hex = digest.iter().take(16).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    format!("ORG#{organization}#CUSTOMER#{hex}")
 }
 
 pub(crate) fn due_pk(shard: u8) -> String {

@@ -5,15 +5,19 @@
 //!
 //! Architecture invariant: this crate decides nothing. What may happen is `domain`'s; this is only where it is kept.
 
+mod counters;
 mod cursor;
 mod deadlines;
 mod deals;
 mod directory;
+mod duplicates;
 mod error;
+mod favorites;
 mod idempotency;
 pub mod keys;
 mod lists;
 mod records;
+mod timeline;
 
 use std::collections::HashMap;
 
@@ -24,13 +28,16 @@ pub use cursor::CursorError;
 pub use deadlines::Due;
 pub use deals::Commit;
 pub use directory::Imported;
+pub use duplicates::PossibleDuplicate;
 pub use error::Error;
+pub use favorites::MAX_FAVORITES;
 pub use idempotency::{Idempotency, Recorded};
 pub use lists::{ListQuery, Page};
 pub use records::{
     ActorRecord, ChangeRecord, EventRecord, MoneyRecord, NoteRecord, NoticeRecord, OpportunityRecord, PartyRecord,
     SnapshotRecord,
 };
+pub use timeline::{TimelinePage, TimelineQuery};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 

@@ -5,27 +5,28 @@
 //! and are shown as expired at that very instant, so that the key is the instant of their last change as well.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{DealId, Direction, Opportunity, OrganizationId, Outcome, Stage, Timestamp};
+use domain::{Access, Actor, DealId, Direction, Filter, Opportunity, Outcome, Stage, Tab, Timestamp};
 
 use crate::cursor::{Cursor, CursorError, Place};
 use crate::records::{OpportunityRecord, from_item};
 use crate::{Error, Item, Store, keys};
 
-/// A request reads at most about this many opportunities of a stage that its filter drops, and then answers with what
+/// A request reads at most about this many opportunities of a range while its filter drops them, and then answers with what
 /// it has and a cursor.
 const MAX_READ: usize = 1_000;
+
+/// What a Query reads at least when a filter drops some of it.
+const NARROWED_READ: usize = 100;
 
 /// Which opportunities, and from where on.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
-    /// Whose.
-    pub organization: OrganizationId,
+    /// Who asks: the organization's list, as far as the person's role goes.
+    pub by: Actor,
     /// The tab.
-    pub direction: Direction,
-    /// Only this stage.
-    pub stage: Option<Stage>,
-    /// Only this outcome.
-    pub outcome: Option<Outcome>,
+    pub tab: Tab,
+    /// What it is narrowed to.
+    pub filter: Filter,
     /// At most this many.
     pub limit: usize,
     /// The present.
@@ -61,11 +62,12 @@ impl Range {
 }
 
 impl ListQuery {
-    fn ranges(&self) -> Vec<Range> {
-        let inbound = self.direction == Direction::Inbound;
-        let stage = |stage| self.stage.is_none_or(|wanted| wanted == stage);
-        let unarchived = self.outcome.is_none();
-        let may_lapse = self.outcome.is_none_or(|outcome| outcome == Outcome::Expired);
+    fn ranges(&self, direction: Direction) -> Vec<Range> {
+        let Filter { stage, outcome, .. } = &self.filter;
+        let inbound = direction == Direction::Inbound;
+        let stage = |wanted| stage.is_none_or(|stage| stage == wanted);
+        let unarchived = outcome.is_none();
+        let may_lapse = outcome.is_none_or(|outcome| outcome == Outcome::Expired);
         [
             (Range::Pending, inbound && unarchived && stage(Stage::Received)),
             (Range::Lapsed, inbound && may_lapse && stage(Stage::Archived)),
@@ -77,16 +79,36 @@ impl ListQuery {
         .collect()
     }
 
-    fn scope(&self) -> String {
-        let stage = self.stage.map_or("", Stage::as_str);
-        let outcome = self.outcome.map_or("", Outcome::as_str);
-        format!("{}/{}/{stage}/{outcome}", self.organization, self.direction)
+    /// What a cursor is bound to: who asks for what. A user's favourites are its own.
+    pub(crate) fn scope(&self) -> String {
+        let user = if self.tab == Tab::Favorites {
+            self.by.user.as_str()
+        } else {
+            ""
+        };
+        format!("{}/{user}/{}/{:?}", self.by.organization, self.tab, self.filter)
     }
 
-    fn matches(&self, view: &Opportunity) -> bool {
-        let standing = view.standing();
-        self.stage.is_none_or(|stage| stage == standing.stage)
-            && self.outcome.is_none_or(|outcome| Some(outcome) == standing.outcome)
+    /// Whether some of what is read may not be shown, beyond what the ranges leave out.
+    fn narrows(&self, range: Range) -> bool {
+        let Filter {
+            stage: _,
+            outcome,
+            text,
+            campaign_id,
+            crm_id,
+            updated_since: _,
+        } = &self.filter;
+        (outcome.is_some() && range == Range::Archived)
+            || text.is_some()
+            || campaign_id.is_some()
+            || crm_id.is_some()
+            || self.by.access != Access::All
+    }
+
+    /// Whether everything further on in the range changed before what is asked for.
+    fn is_past(&self, range: Range, view: &Opportunity) -> bool {
+        range != Range::Pending && self.filter.updated_since.is_some_and(|since| view.updated_at < since)
     }
 }
 
@@ -102,7 +124,12 @@ struct Stream {
 impl Store {
     /// One page of a list: one Query for each range that it covers.
     pub async fn page(&self, query: &ListQuery, cursor: Option<&str>) -> Result<Result<Page, CursorError>, Error> {
-        let ranges = query.ranges();
+        let direction = match query.tab {
+            Tab::Inbound => Direction::Inbound,
+            Tab::Outbound => Direction::Outbound,
+            Tab::Favorites => return self.favorites_page(query, cursor).await,
+        };
+        let ranges = query.ranges(direction);
         let scope = query.scope();
         let cursor = match cursor.map(|text| Cursor::decode(text, &scope)) {
             None => Cursor {
@@ -114,7 +141,7 @@ impl Store {
         };
         let mut streams = Vec::new();
         for (range, place) in ranges.into_iter().zip(cursor.places) {
-            streams.push(self.stream(query, range, cursor.since, place).await?);
+            streams.push(self.stream(query, (direction, range), cursor.since, place).await?);
         }
         let items = merge(&mut streams, query);
         let places: Vec<Place> = streams.into_iter().map(Stream::place).collect();
@@ -130,7 +157,13 @@ impl Store {
     }
 
     /// Reads enough of a range for a page, and one more, to know whether there is one.
-    async fn stream(&self, query: &ListQuery, range: Range, since: Timestamp, place: Place) -> Result<Stream, Error> {
+    async fn stream(
+        &self,
+        query: &ListQuery,
+        (direction, range): (Direction, Range),
+        since: Timestamp,
+        place: Place,
+    ) -> Result<Stream, Error> {
         if place == Place::End {
             return Ok(Stream {
                 place,
@@ -138,19 +171,19 @@ impl Store {
                 rest: Place::End,
             });
         }
-        let tab_pk = keys::tab_pk(&query.organization, query.direction, range.stage());
-        let filter = query.outcome.filter(|_| range == Range::Archived);
+        let tab_pk = keys::tab_pk(&query.by.organization, direction, range.stage());
         let wanted = query.limit + 1;
         let mut start = match &place {
             Place::After(after) => exclusive_start(query, &tab_pk, after),
             Place::Start | Place::End => None,
         };
         let (mut unread, mut read) = (Vec::new(), 0);
-        let rest = loop {
-            let limit = if filter.is_some() {
-                MAX_READ.min(wanted * 4)
+        let rest = 'range: loop {
+            // A filter drops some: then larger bites, which cost the same, save round trips.
+            let limit = if query.narrows(range) {
+                wanted.max(NARROWED_READ)
             } else {
-                wanted - unread.len()
+                wanted
             };
             let mut request = self
                 .client
@@ -171,18 +204,17 @@ impl Store {
                 let split = keys::tab_split(since.plus(chrono::TimeDelta::milliseconds(1)));
                 request = request.expression_attribute_values(":split", keys::text(&split));
             }
-            if let Some(outcome) = filter {
-                request = request
-                    .filter_expression("outcome = :outcome")
-                    .expression_attribute_values(":outcome", keys::text(outcome.as_str()));
-            }
             let answer = request.send().await?;
-            read += usize::try_from(answer.scanned_count).unwrap_or(0);
             for item in answer.items.unwrap_or_default() {
-                unread.push((
-                    tab_sk(&item)?,
-                    from_item::<OpportunityRecord>(item)?.opportunity()?.at(query.now),
-                ));
+                read += 1;
+                let place = tab_sk(&item)?;
+                let view = from_item::<OpportunityRecord>(item)?.opportunity()?.at(query.now);
+                if query.is_past(range, &view) {
+                    break 'range Place::End;
+                }
+                if query.filter.shows(&view, &query.by) {
+                    unread.push((place, view));
+                }
             }
             let Some(last) = answer.last_evaluated_key else {
                 break Place::End;
@@ -218,10 +250,7 @@ fn merge(streams: &mut [Stream], query: &ListQuery) -> Vec<Opportunity> {
         };
         if let Some((tab_sk, view)) = stream.unread.pop() {
             stream.place = Place::After(tab_sk);
-            // What lapsed since the walk began may have left the stage that was asked for.
-            if query.matches(&view) {
-                items.push(view);
-            }
+            items.push(view);
         }
     }
     items
@@ -237,7 +266,7 @@ impl Stream {
 /// The index key that a place stands for: all of it follows from the sort key and the organization.
 fn exclusive_start(query: &ListQuery, tab_pk: &str, after: &str) -> Option<Item> {
     let id: DealId = keys::deal_of_tab_sk(after)?;
-    let mut key = keys::view(&id, &query.organization).attributes();
+    let mut key = keys::view(&id, &query.by.organization).attributes();
     key.insert(keys::TAB_PK.to_owned(), keys::text(tab_pk));
     key.insert(keys::TAB_SK.to_owned(), keys::text(after));
     Some(key)

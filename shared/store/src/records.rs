@@ -90,7 +90,7 @@ impl MoneyRecord {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct PersonRecord {
+pub(crate) struct PersonRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,7 +116,7 @@ impl PersonRecord {
         }
     }
 
-    fn person(&self) -> Result<Person, Error> {
+    pub(crate) fn person(&self) -> Result<Person, Error> {
         Ok(Person {
             name: read(self.name.as_deref().unwrap_or_default())?,
             phone: read_optional(self.phone.as_ref())?,
@@ -183,7 +183,7 @@ struct CustomerRecord {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SolutionRecord {
+pub(crate) struct SolutionRecord {
     id: String,
     name: String,
     publisher: String,
@@ -212,6 +212,10 @@ pub struct OpportunityRecord {
     due_pk: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_sk: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_pk: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_sk: Option<String>,
     /// The deal.
     pub deal_id: String,
     organization: PartyRecord,
@@ -256,6 +260,7 @@ impl OpportunityRecord {
         let keys::Key { pk, sk } = keys::view(&view.deal, organization);
         let standing = view.standing();
         let pending_until = view.pending_until();
+        let open = standing.stage != Stage::Archived;
         Self {
             pk,
             sk,
@@ -263,6 +268,8 @@ impl OpportunityRecord {
             tab_sk: keys::tab_sk(pending_until.unwrap_or(view.updated_at), &view.deal),
             due_pk: pending_until.map(|_| keys::due_pk(keys::due_shard(&view.deal))),
             due_sk: pending_until.map(|at| keys::due_sk(at, &view.deal, organization)),
+            customer_pk: open.then(|| keys::customer_pk(organization, &view.customer)),
+            customer_sk: open.then(|| view.deal.to_string()),
             deal_id: view.deal.to_string(),
             organization: PartyRecord::of(&view.organization),
             owner: PartyRecord::of(&view.owner),
@@ -405,7 +412,7 @@ impl SolutionRecord {
         }
     }
 
-    fn solution(&self) -> Result<Solution, Error> {
+    pub(crate) fn solution(&self) -> Result<Solution, Error> {
         Ok(Solution {
             id: read(&self.id)?,
             name: read(&self.name)?,
@@ -653,7 +660,7 @@ pub struct NoteRecord {
 }
 
 impl NoteRecord {
-    /// The internal note that came with a command, if one did.
+    /// The note that came with an event, if one did.
     pub(crate) fn of(deal: &Deal, event: &Event, ids: &mut impl Iterator<Item = Ulid>) -> Option<Self> {
         let (text, actor) = event.note.as_ref().zip(event.actor.as_ref())?;
         let id = ids.next()?;
@@ -663,7 +670,7 @@ impl NoteRecord {
             sk,
             id: id.to_string(),
             text: text.to_string(),
-            visibility: "internal".to_owned(),
+            visibility: event.note_visibility().to_string(),
             author: ActorRecord::of(actor),
             created_at: event.at.to_string(),
         })

@@ -1,0 +1,153 @@
+//! A deal's notes and its history: both are its items in the order of their ids, newest first, page by page.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{DealId, OrganizationId, Timestamp};
+use serde::de::DeserializeOwned;
+
+use crate::cursor::{Cursor, CursorError, Place};
+use crate::records::{EventRecord, NoteRecord, from_item};
+use crate::{Error, Item, Store, keys};
+
+/// A request reads at most about this many items that its caller may not see, and then answers with what it has and a
+/// cursor.
+const MAX_READ: usize = 1_000;
+
+/// Which deal's, who asks, and from where on.
+#[derive(Debug, Clone)]
+pub struct TimelineQuery<'a> {
+    /// The deal.
+    pub deal: &'a DealId,
+    /// Who asks.
+    pub organization: &'a OrganizationId,
+    /// At most this many.
+    pub limit: usize,
+    /// Where the last page ended.
+    pub cursor: Option<&'a str>,
+}
+
+/// A part of a timeline, newest first.
+#[derive(Debug, Clone)]
+pub struct TimelinePage<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page goes on; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// What of a timeline its caller may see.
+struct Filter {
+    prefix: &'static str,
+    expression: &'static str,
+    names: &'static [(&'static str, &'static str)],
+    values: Vec<(&'static str, AttributeValue)>,
+}
+
+impl Store {
+    /// The notes that an organization may read: its own, and the shared ones if `shared`.
+    pub async fn notes(
+        &self,
+        query: &TimelineQuery<'_>,
+        shared: bool,
+    ) -> Result<Result<TimelinePage<NoteRecord>, CursorError>, Error> {
+        let mut filter = Filter {
+            prefix: keys::NOTES,
+            expression: "author.organizationId = :me",
+            names: &[],
+            values: vec![(":me", keys::text(query.organization.as_str()))],
+        };
+        if shared {
+            filter.expression = "author.organizationId = :me OR visibility = :shared";
+            filter.values.push((":shared", keys::text("shared")));
+        }
+        self.timeline(query, &filter).await
+    }
+
+    /// The events that an organization may know of: all of its own view, and of others' how far they came.
+    pub async fn history(
+        &self,
+        query: &TimelineQuery<'_>,
+    ) -> Result<Result<TimelinePage<EventRecord>, CursorError>, Error> {
+        let filter = Filter {
+            prefix: keys::EVENTS,
+            expression: "organizationId = :me OR NOT (#type IN (:updated, :noteAdded))",
+            names: &[("#type", "type")],
+            values: vec![
+                (":me", keys::text(query.organization.as_str())),
+                (":updated", keys::text("updated")),
+                (":noteAdded", keys::text("noteAdded")),
+            ],
+        };
+        self.timeline(query, &filter).await
+    }
+
+    async fn timeline<T: DeserializeOwned>(
+        &self,
+        query: &TimelineQuery<'_>,
+        filter: &Filter,
+    ) -> Result<Result<TimelinePage<T>, CursorError>, Error> {
+        let scope = format!("{}/{}/{}", query.organization, query.deal, filter.prefix);
+        let place = match query.cursor.map(|text| Cursor::decode(text, &scope)) {
+            None => None,
+            Some(Ok(Cursor { places, .. })) => match places.as_slice() {
+                [Place::After(sk)] => Some(sk.clone()),
+                _ => return Ok(Err(CursorError)),
+            },
+            Some(Err(error)) => return Ok(Err(error)),
+        };
+        let pk = keys::deal(query.deal);
+        let mut start = place.map(|sk| keys::Key { pk: pk.clone(), sk }.attributes());
+        let (mut items, mut read) = (Vec::new(), 0);
+        let more = loop {
+            let mut request = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .scan_index_forward(false)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .filter_expression(filter.expression)
+                .expression_attribute_values(":pk", keys::text(&pk))
+                .expression_attribute_values(":prefix", keys::text(filter.prefix))
+                // One more, to know whether there is one.
+                .limit(i32::try_from(query.limit + 1).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start.take());
+            for (name, value) in &filter.values {
+                request = request.expression_attribute_values(*name, value.clone());
+            }
+            for (name, attribute) in filter.names {
+                request = request.expression_attribute_names(*name, *attribute);
+            }
+            let answer = request.send().await?;
+            read += usize::try_from(answer.scanned_count).unwrap_or(0);
+            items.extend(answer.items.unwrap_or_default());
+            if items.len() > query.limit {
+                items.truncate(query.limit);
+                break items.last().map(sort_key).transpose()?;
+            }
+            let Some(last) = answer.last_evaluated_key else {
+                break None;
+            };
+            if read >= MAX_READ {
+                break Some(sort_key(&last)?);
+            }
+            start = Some(last);
+        };
+        let next = more.map(|sk| {
+            let since = Timestamp::from_datetime(chrono::DateTime::UNIX_EPOCH);
+            Cursor {
+                since,
+                places: vec![Place::After(sk)],
+            }
+            .encode(&scope)
+        });
+        let items = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        Ok(Ok(TimelinePage { items, next }))
+    }
+}
+
+fn sort_key(item: &Item) -> Result<String, Error> {
+    match item.get(keys::SK) {
+        Some(AttributeValue::S(text)) => Ok(text.clone()),
+        _ => Err(Error::Corrupt("an item without a sort key".into())),
+    }
+}
