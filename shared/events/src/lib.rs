@@ -132,6 +132,7 @@ mod tests {
             organization: OrganizationId::parse("fabrikam").expect("an id"),
             user: UserId::parse("u-1").expect("an id"),
             name: Some("Ana".into()),
+            access: domain::Access::All,
         };
         let deal = DealId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV").expect("an id");
         let at = Timestamp::parse("2026-11-21T09:30:00Z").expect("an instant");
