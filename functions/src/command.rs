@@ -132,7 +132,10 @@ impl<'a> Call<'a> {
                 return Err(Problem::precondition_failed(version).into());
             }
             let command = prepare(&deal, now)?;
-            match self.decide_and_write(Some(&stored), &command, now, favorite, &show).await {
+            match self
+                .decide_and_write(Some(&stored), &command, now, favorite, &show)
+                .await
+            {
                 Err(Stop::Stale) => stored = self.app.store.deal(&id).await?.ok_or(Refusal::NotFound)?,
                 outcome => return outcome,
             }
@@ -154,8 +157,18 @@ impl<'a> Call<'a> {
             .fold(stored.cloned(), evolve)
             .ok_or(Refusal::NotFound)?
             .at(now);
-        let mut commit = Commit { stored, events: &events, now, entropy: entropy::entropy(), idempotency: None };
-        let answer = show(&Outcome { deal: &after, notes: commit.notes()?, favorite })?;
+        let mut commit = Commit {
+            stored,
+            events: &events,
+            now,
+            entropy: entropy::entropy(),
+            idempotency: None,
+        };
+        let answer = show(&Outcome {
+            deal: &after,
+            notes: commit.notes()?,
+            favorite,
+        })?;
         if !events.is_empty() {
             commit.idempotency = self.idempotency.as_ref().map(|used| (used, record(&answer)));
             self.app.store.commit(&commit).await?;

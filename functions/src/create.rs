@@ -55,19 +55,26 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
         Err(refusal) if dry_run => return Err(refusal.into()),
         Err(refusal) => return call.refuse(refusal).await,
     };
-    let duplicates = app.store.possible_duplicates(by, create.customer(), create.solutions(), now).await?;
+    let duplicates = app
+        .store
+        .possible_duplicates(by, create.customer(), create.solutions(), now)
+        .await?;
     let command = Command::Create(Box::new(create));
     if dry_run {
         let deal = call.try_out(&command, now)?;
         return Ok(Answer::json(200, &body(&deal, &duplicates, true)));
     }
-    call.create(&command, now, |outcome| shown(outcome.deal, &duplicates)).await
+    call.create(&command, now, |outcome| shown(outcome.deal, &duplicates))
+        .await
 }
 
 /// The version and digest are those that a GET gives: duplicates are a warning beside the opportunity, not part of it.
 fn shown(deal: &Deal, duplicates: &[PossibleDuplicate]) -> Result<Answer, Refusal> {
     let own = show(201, deal, &deal.owner().organization.id, false)?;
-    let etag = own.headers.into_iter().find_map(|(name, value)| (name == "etag").then_some(value));
+    let etag = own
+        .headers
+        .into_iter()
+        .find_map(|(name, value)| (name == "etag").then_some(value));
     let answer = Answer::json(201, &body(deal, duplicates, false)).location(format!("/v1/opportunities/{}", deal.id()));
     Ok(match etag {
         Some(etag) => answer.etag(etag),

@@ -17,7 +17,12 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
         app.store.unmark(&by, &view.deal).await?;
     } else if !app.store.mark(&by, &view.deal).await? {
         let message = format!("You have marked {MAX_FAVORITES} deals, which is as many as one may.");
-        return Err(Refusal::Conflict { code: "tooManyFavorites", message, standing: view.standing() }.into());
+        return Err(Refusal::Conflict {
+            code: "tooManyFavorites",
+            message,
+            standing: view.standing(),
+        }
+        .into());
     }
     Ok(Answer::no_content())
 }

@@ -50,16 +50,36 @@ async fn history(app: &App, by: &Actor, request: &Request) -> Result<Answer, Pro
     let query = request::query(request, &["limit", "cursor"])?;
     let (limit, cursor) = paging(&query)?;
     let view = own_view(app, by, request).await?;
-    let timeline = TimelineQuery { deal: &view.deal, organization: &by.organization, limit, cursor };
+    let timeline = TimelineQuery {
+        deal: &view.deal,
+        organization: &by.organization,
+        limit,
+        cursor,
+    };
     let TimelinePage { items, next } = app.store.history(&timeline).await??;
     let items = items.iter().map(|event| EventBody::seen_from(event, &view)).collect();
-    Ok(Answer::json(200, &ListBody { items, next_cursor: next }))
+    Ok(Answer::json(
+        200,
+        &ListBody {
+            items,
+            next_cursor: next,
+        },
+    ))
 }
 
 /// The caller's view of the deal, as it stands now.
 pub(crate) async fn own_view(app: &App, by: &Actor, request: &Request) -> Result<Opportunity, Problem> {
-    let view = app.store.view(&deal_id(request)?, &by.organization).await?.ok_or(Refusal::NotFound)?.at(clock::now());
-    if view.is_open_to(by) { Ok(view) } else { Err(Refusal::NotFound.into()) }
+    let view = app
+        .store
+        .view(&deal_id(request)?, &by.organization)
+        .await?
+        .ok_or(Refusal::NotFound)?
+        .at(clock::now());
+    if view.is_open_to(by) {
+        Ok(view)
+    } else {
+        Err(Refusal::NotFound.into())
+    }
 }
 
 impl<'a> EventBody<'a> {

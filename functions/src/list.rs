@@ -19,8 +19,17 @@ pub(crate) struct ListBody<T> {
     pub(crate) next_cursor: Option<String>,
 }
 
-const PARAMETERS: [&str; 9] =
-    ["tab", "stage", "outcome", "q", "campaignId", "crmId", "updatedSince", "limit", "cursor"];
+const PARAMETERS: [&str; 9] = [
+    "tab",
+    "stage",
+    "outcome",
+    "q",
+    "campaignId",
+    "crmId",
+    "updatedSince",
+    "limit",
+    "cursor",
+];
 
 /// Lists the opportunities of a tab, newest change first.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
@@ -44,13 +53,25 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
     let Page { items, next } = app.store.page(&list, cursor).await??;
     let ids: Vec<_> = items.iter().map(|view| view.deal.clone()).collect();
     let favorites = app.store.favorites_among(&list.by, &ids).await?;
-    let items = items.iter().map(|view| OpportunityBody::of(view, favorites.contains(&view.deal))).collect();
-    Ok(Answer::json(200, &ListBody { items, next_cursor: next }))
+    let items = items
+        .iter()
+        .map(|view| OpportunityBody::of(view, favorites.contains(&view.deal)))
+        .collect();
+    Ok(Answer::json(
+        200,
+        &ListBody {
+            items,
+            next_cursor: next,
+        },
+    ))
 }
 
 /// `limit` and `cursor` of a list.
 pub(crate) fn paging(query: &Query) -> Result<(usize, Option<&str>), Problem> {
-    Ok((optional(query, "limit", limit)?.unwrap_or(DEFAULT_LIMIT), query.get("cursor")))
+    Ok((
+        optional(query, "limit", limit)?.unwrap_or(DEFAULT_LIMIT),
+        query.get("cursor"),
+    ))
 }
 
 fn limit(text: &str) -> Result<usize, Flaw> {

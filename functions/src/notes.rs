@@ -31,7 +31,11 @@ struct AuthorBody<'a> {
 
 /// Adds a note to a deal, or lists those that the caller's organization may read, newest first.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
-    if request.method() == Method::POST { add(&app, &request).await } else { list(&app, &request).await }
+    if request.method() == Method::POST {
+        add(&app, &request).await
+    } else {
+        list(&app, &request).await
+    }
 }
 
 async fn add(app: &App, request: &Request) -> Result<Answer, Problem> {
@@ -53,9 +57,20 @@ async fn list(app: &App, request: &Request) -> Result<Answer, Problem> {
     let query = request::query(request, &["limit", "cursor"])?;
     let (limit, cursor) = paging(&query)?;
     let view = own_view(app, &by, request).await?;
-    let timeline = TimelineQuery { deal: &view.deal, organization: &by.organization, limit, cursor };
+    let timeline = TimelineQuery {
+        deal: &view.deal,
+        organization: &by.organization,
+        limit,
+        cursor,
+    };
     let TimelinePage { items, next } = app.store.notes(&timeline, view.shares_notes()).await??;
-    Ok(Answer::json(200, &ListBody { items: items.iter().map(NoteBody::of).collect(), next_cursor: next }))
+    Ok(Answer::json(
+        200,
+        &ListBody {
+            items: items.iter().map(NoteBody::of).collect(),
+            next_cursor: next,
+        },
+    ))
 }
 
 impl<'a> NoteBody<'a> {

@@ -70,7 +70,7 @@ struct AddressBody<'a> {
     address_line1: Option<&'a str>,
     address_line2: Option<&'a str>,
     city: Option<&'a str>,
-    state: Option<&'a str>,
+    region: Option<&'a str>,
     postal_code: Option<&'a str>,
 }
 
@@ -213,7 +213,7 @@ impl<'a> AddressBody<'a> {
             address_line1: line(&address.line1),
             address_line2: line(&address.line2),
             city: line(&address.city),
-            state: line(&address.state),
+            region: line(&address.region),
             postal_code: address.postal_code.as_ref().map(domain::PostalCode::as_str),
         }
     }

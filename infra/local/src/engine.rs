@@ -159,7 +159,8 @@ pub(crate) async fn ensure_table(client: &Client, name: &str, table: &Table) -> 
             Ok(())
         } else {
             Err(format!(
-                "the table {name} there has other keys or indexes than infra/template.yaml"
+                "the table {name} there has other keys or indexes than infra/template.yaml, so another version made it: \
+                 start with --memory or another --data FILE, or delete that one"
             ))
         };
     }

@@ -74,7 +74,7 @@ struct Token {
     /// The organization
     #[arg(long)]
     org: String,
-    /// A role: `partner_admin`, `referrals_admin`, `viewer` or `exchange_admin`; repeatable
+    /// A role: `partner_admin`, `referrals_admin`, `seller`, `viewer` or `exchange_admin`; repeatable
     #[arg(long = "role", required = true)]
     roles: Vec<String>,
     /// The user's email address

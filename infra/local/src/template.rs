@@ -348,7 +348,10 @@ mod tests {
             .iter()
             .map(|index| (index.name.as_str(), index.projection.kind.as_str()))
             .collect();
-        assert_eq!(indexes, [("byTab", "ALL"), ("byDeadline", "KEYS_ONLY"), ("byCustomer", "INCLUDE")]);
+        assert_eq!(
+            indexes,
+            [("byTab", "ALL"), ("byDeadline", "KEYS_ONLY"), ("byCustomer", "INCLUDE")]
+        );
         let ttl = template.table.time_to_live_specification.expect("there");
         assert_eq!((ttl.name.as_str(), ttl.enabled), ("expiresAt", true));
         assert_eq!(template.schedules, [("expire".into(), "rate(1 minute)".into())]);

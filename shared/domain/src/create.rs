@@ -183,7 +183,11 @@ impl CreateForm {
         let estimated_close_date = self
             .estimated_close_date
             .and_then(|date| faults.check("/estimatedCloseDate", date.not_before(now)));
-        let team = self.team.clone().and_then(|team| owners_team(team, &mut faults)).and_then(|team| with_creator(team, by, &mut faults));
+        let team = self
+            .team
+            .clone()
+            .and_then(|team| owners_team(team, &mut faults))
+            .and_then(|team| with_creator(team, by, &mut faults));
         let solutions = self
             .solutions
             .as_ref()

@@ -105,7 +105,10 @@ impl Deal {
 
     /// The view that a person works with: that of its organization, as far as its role goes.
     pub fn seen_by(&self, by: &Actor) -> Result<&Opportunity, Refusal> {
-        self.view(&by.organization).ok().filter(|view| view.is_open_to(by)).ok_or(Refusal::NotFound)
+        self.view(&by.organization)
+            .ok()
+            .filter(|view| view.is_open_to(by))
+            .ok_or(Refusal::NotFound)
     }
 
     /// The views of all participants: the owner's first, then by organization id.
@@ -189,7 +192,10 @@ impl Deal {
                 .collect()
         };
         let note_readers = || {
-            let readers = self.views.values().filter(|view| view.shares_notes() && !view.organization.is(organization));
+            let readers = self
+                .views
+                .values()
+                .filter(|view| view.shares_notes() && !view.organization.is(organization));
             readers.map(|view| view.organization.id.clone()).collect()
         };
         let (notice_type, recipients) = match change {

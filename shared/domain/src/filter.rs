@@ -67,12 +67,20 @@ impl Filter {
         view.is_open_to(to)
             && self.stage.is_none_or(|stage| stage == standing.stage)
             && self.outcome.is_none_or(|outcome| Some(outcome) == standing.outcome)
-            && self.campaign_id.as_ref().is_none_or(|id| view.campaign_id.as_ref() == Some(id))
+            && self
+                .campaign_id
+                .as_ref()
+                .is_none_or(|id| view.campaign_id.as_ref() == Some(id))
             && self.crm_id.as_ref().is_none_or(|id| view.crm_id.as_ref() == Some(id))
             && self.updated_since.is_none_or(|since| view.updated_at >= since)
             && self.text.as_ref().is_none_or(|text| {
                 let crm_id = view.crm_id.as_ref().map_or("", CrmId::as_str);
-                let places = [view.name.as_str(), view.customer.name.as_str(), view.deal.as_str(), crm_id];
+                let places = [
+                    view.name.as_str(),
+                    view.customer.name.as_str(),
+                    view.deal.as_str(),
+                    crm_id,
+                ];
                 places.into_iter().any(|place| text.is_in(place))
             })
     }
@@ -81,7 +89,11 @@ impl Filter {
 /// Text as people compare it: compatibility forms and widths are one (NFKD), accents and case do not count.
 pub fn fold(text: &str) -> String {
     // Upper case first: it takes apart what lower case leaves together, such as ß.
-    text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    text.nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]
@@ -98,7 +110,10 @@ mod tests {
             ("abc", "ＡＢＣ Corp"),
             ("日本電", "日本電気"),
         ] {
-            assert!(SearchText::parse(text).expect("long enough").is_in(within), "{text} in {within}");
+            assert!(
+                SearchText::parse(text).expect("long enough").is_in(within),
+                "{text} in {within}"
+            );
         }
         assert!(!SearchText::parse("adatum").expect("long enough").is_in("Atadum"));
     }
@@ -107,7 +122,11 @@ mod tests {
     fn a_search_needs_three_characters() {
         assert!(SearchText::parse("3 m").is_ok());
         for short in ["", "ab", "  ab  ", "日本"] {
-            assert_eq!(SearchText::parse(short).map_err(|flaw| flaw.code), Err("tooShort"), "{short}");
+            assert_eq!(
+                SearchText::parse(short).map_err(|flaw| flaw.code),
+                Err("tooShort"),
+                "{short}"
+            );
         }
     }
 }

@@ -27,8 +27,8 @@ pub mod close;
 pub mod create;
 mod deal;
 mod event;
-mod filter;
 mod fault;
+mod filter;
 mod form;
 pub mod import;
 pub mod invite;
@@ -36,8 +36,8 @@ mod money;
 pub mod note;
 mod opportunity;
 mod refusal;
-mod summary;
 pub mod respond;
+mod summary;
 mod text;
 mod time;
 pub mod update;
@@ -55,8 +55,8 @@ pub use invite::InviteForm;
 pub use money::{Currency, Money, decimal};
 pub use note::{NoteForm, Visibility};
 pub use opportunity::{
-    Access, Actor, Address, CloseResult, Closed, Contact, Customer, DealType, Direction, HelpType, Invitation, Opportunity,
-    OrganizationKind, Outcome, Party, Person, Progress, Reason, Response, Solution, Stage, Standing, Work,
+    Access, Actor, Address, CloseResult, Closed, Contact, Customer, DealType, Direction, HelpType, Invitation,
+    Opportunity, OrganizationKind, Outcome, Party, Person, Progress, Reason, Response, Solution, Stage, Standing, Work,
 };
 pub use refusal::Refusal;
 pub use respond::RespondForm;

@@ -43,7 +43,9 @@ impl NoteForm {
         let text = fields.required("text", &mut faults);
         let visibility = fields.required("visibility", &mut faults);
         fields.finish(&mut faults);
-        let command = text.zip(visibility).map(|(text, visibility)| AddNote { text, visibility });
+        let command = text
+            .zip(visibility)
+            .map(|(text, visibility)| AddNote { text, visibility });
         Self { command, faults }
     }
 
@@ -62,7 +64,10 @@ pub(crate) fn note(deal: &Deal, note: &AddNote, by: &Actor, now: Timestamp) -> R
         return Err(Refusal::wrong_stage(view, "to be accepted before notes are shared"));
     }
     let event = deal.event(&by.organization, Change::NoteAdded(note.visibility), Some(by), now);
-    Ok(vec![Event { note: Some(note.text.clone()), ..event }])
+    Ok(vec![Event {
+        note: Some(note.text.clone()),
+        ..event
+    }])
 }
 
 impl Opportunity {

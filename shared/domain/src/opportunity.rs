@@ -191,7 +191,11 @@ impl Actor {
             // A token without a usable name: the part of the address before the @ is at most 64 characters.
             let local = email.as_str().split('@').next().unwrap_or_default();
             if let Some(name) = name.or_else(|| PersonName::parse(local).ok()) {
-                team.push(Person { name, phone: None, email: Some(email.clone()) });
+                team.push(Person {
+                    name,
+                    phone: None,
+                    email: Some(email.clone()),
+                });
             }
         }
         team
@@ -362,7 +366,7 @@ pub struct Address {
     /// City.
     pub city: Option<AddressLine>,
     /// State, province or region.
-    pub state: Option<AddressLine>,
+    pub region: Option<AddressLine>,
     /// Postal code.
     pub postal_code: Option<PostalCode>,
 }
@@ -632,7 +636,9 @@ impl Contact {
 impl Person {
     /// Addresses differ in more than case only on paper.
     fn has_email(&self, email: &Email) -> bool {
-        self.email.as_ref().is_some_and(|own| own.as_str().eq_ignore_ascii_case(email.as_str()))
+        self.email
+            .as_ref()
+            .is_some_and(|own| own.as_str().eq_ignore_ascii_case(email.as_str()))
     }
 
     /// Whether one can reach this person by phone and email.
@@ -676,7 +682,7 @@ impl FromJson for Address {
             line1: fields.optional("addressLine1", faults),
             line2: fields.optional("addressLine2", faults),
             city: fields.optional("city", faults),
-            state: fields.optional("state", faults),
+            region: fields.optional("region", faults),
             postal_code: fields.optional("postalCode", faults),
         };
         fields.finish(faults);

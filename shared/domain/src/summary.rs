@@ -77,7 +77,12 @@ impl Summary {
         let value: Money = view.final_value().unwrap_or(view.estimated_value);
         let minor = i128::from(sign) * i128::from(value.minor());
         let currency = value.iso();
-        let bucket = Bucket { direction: view.direction(), stage: standing.stage, outcome: standing.outcome, currency };
+        let bucket = Bucket {
+            direction: view.direction(),
+            stage: standing.stage,
+            outcome: standing.outcome,
+            currency,
+        };
         let tally = self.totals.entry(bucket).or_default();
         tally.count += sign;
         tally.value += minor;

@@ -292,7 +292,7 @@ fn deal() -> Value {
         "customer": {
             "name": "Litware",
             "country": "US",
-            "address": {"addressLine1": "1 Main St", "addressLine2": "Floor 2", "city": "Reno", "state": "NV", "postalCode": "89501"},
+            "address": {"addressLine1": "1 Main St", "addressLine2": "Floor 2", "city": "Reno", "region": "NV", "postalCode": "89501"},
             "dunsNumber": "987654321",
             "contact": {"name": "Lee", "phone": "+14255550100", "email": "lee@litware.example"},
         },

@@ -132,9 +132,14 @@ impl Caller {
         } else if has(Role::Seller) {
             let email = self.email.as_deref().and_then(|email| Email::parse(email).ok());
             let email = email.ok_or_else(|| {
-                Problem::forbidden("The role seller works with the deals of its team, and the token has no usable claim email.")
+                Problem::forbidden(
+                    "The role seller works with the deals of its team, and the token has no usable claim email.",
+                )
             })?;
-            Ok(Actor { access: Access::Team(email), ..self.actor.clone() })
+            Ok(Actor {
+                access: Access::Team(email),
+                ..self.actor.clone()
+            })
         } else if has(Role::Viewer) {
             Err(Problem::forbidden("The role viewer may only read."))
         } else {
@@ -261,7 +266,12 @@ mod tests {
     #[test]
     fn a_seller_works_with_its_team_and_reads_all_that_a_viewer_may() {
         let caller = |roles| {
-            let claims = [("sub", "u1"), ("org", "a"), ("roles", roles), ("email", "Ana@fabrikam.example")];
+            let claims = [
+                ("sub", "u1"),
+                ("org", "a"),
+                ("roles", roles),
+                ("email", "Ana@fabrikam.example"),
+            ];
             parse(&claims).expect("a caller")
         };
         let team = Access::Team(Email::parse("Ana@fabrikam.example").expect("an address"));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use domain::{
-    Actor, Bucket, CampaignId, CampaignTally, Currency, Deal, Direction, Filter, OrganizationId, Stage, Summary, Tab, Tally,
-    Timestamp,
+    Actor, Bucket, CampaignId, CampaignTally, Currency, Deal, Direction, Filter, OrganizationId, Stage, Summary, Tab,
+    Tally, Timestamp,
 };
 
 use crate::lists::ListQuery;
@@ -48,7 +48,13 @@ impl Store {
     pub async fn summary_by_walking(&self, by: &Actor, now: Timestamp) -> Result<Summary, Error> {
         let mut summary = Summary::default();
         for tab in [Tab::Inbound, Tab::Outbound] {
-            let query = ListQuery { by: by.clone(), tab, filter: Filter::default(), limit: WALK, now };
+            let query = ListQuery {
+                by: by.clone(),
+                tab,
+                filter: Filter::default(),
+                limit: WALK,
+                now,
+            };
             let mut cursor = None;
             loop {
                 let page = self.page(&query, cursor.as_deref()).await?;
@@ -91,9 +97,18 @@ impl Store {
         bucket: Bucket,
         tally: Tally,
     ) -> Result<TransactWriteItem, Error> {
-        let Bucket { direction, stage, outcome, currency } = bucket;
+        let Bucket {
+            direction,
+            stage,
+            outcome,
+            currency,
+        } = bucket;
         let (outcome, currency) = (outcome.map_or("-", domain::Outcome::as_str), currency.code());
-        let key = keys::counter(organization, deal.id(), &format!("TAB#{direction}#{stage}#{outcome}#{currency}"));
+        let key = keys::counter(
+            organization,
+            deal.id(),
+            &format!("TAB#{direction}#{stage}#{outcome}#{currency}"),
+        );
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key.attributes()))
@@ -136,7 +151,11 @@ impl Store {
     }
 
     /// What was still received when it was last written and has lapsed since: as stored, and as it stands.
-    async fn lapsed(&self, by: &Actor, now: Timestamp) -> Result<Vec<(domain::Opportunity, domain::Opportunity)>, Error> {
+    async fn lapsed(
+        &self,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Vec<(domain::Opportunity, domain::Opportunity)>, Error> {
         let items = self
             .client
             .query()

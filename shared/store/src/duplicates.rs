@@ -63,10 +63,20 @@ impl Store {
         for item in answer.items.unwrap_or_default() {
             let entry: Entry = from_item(item)?;
             let lapsed = entry.due_sk.as_ref().is_some_and(|due| *due < keys::due_until(now));
-            let team = entry.team.iter().map(PersonRecord::person).collect::<Result<Vec<_>, _>>()?;
-            let has = entry.solutions.iter().map(SolutionRecord::solution).collect::<Result<Vec<_>, _>>()?;
+            let team = entry
+                .team
+                .iter()
+                .map(PersonRecord::person)
+                .collect::<Result<Vec<_>, _>>()?;
+            let has = entry
+                .solutions
+                .iter()
+                .map(SolutionRecord::solution)
+                .collect::<Result<Vec<_>, _>>()?;
             let common = has.into_iter().map(|solution| solution.id);
-            let common: Vec<_> = common.filter(|id| solutions.iter().any(|solution| solution.id == *id)).collect();
+            let common: Vec<_> = common
+                .filter(|id| solutions.iter().any(|solution| solution.id == *id))
+                .collect();
             let open_to = entry.due_sk.is_some() || by.is_on(&team);
             if !lapsed && open_to && !common.is_empty() {
                 found.push(PossibleDuplicate {

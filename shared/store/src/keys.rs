@@ -21,7 +21,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, SolutionId, Stage, Timestamp, UserId,
+    Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, SolutionId, Stage, Timestamp,
+    UserId,
 };
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
@@ -161,7 +162,10 @@ pub(crate) fn deal_of_tab_sk(tab_sk: &str) -> Option<DealId> {
 /// A digest, since a name can be longer than a key may be.
 pub(crate) fn customer_pk(organization: &OrganizationId, customer: &Customer) -> String {
     let digest = Sha256::digest(customer.identity());
-    let hex = digest.iter().take(16).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let hex = digest
+        .iter()
+        .take(16)
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     format!("ORG#{organization}#CUSTOMER#{hex}")
 }
 

@@ -143,7 +143,7 @@ pub(crate) struct AddressRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     city: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    state: Option<String>,
+    region: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     postal_code: Option<String>,
 }
@@ -154,7 +154,7 @@ impl AddressRecord {
             address_line1: written(address.line1.as_ref()),
             address_line2: written(address.line2.as_ref()),
             city: written(address.city.as_ref()),
-            state: written(address.state.as_ref()),
+            region: written(address.region.as_ref()),
             postal_code: written(address.postal_code.as_ref()),
         }
     }
@@ -164,7 +164,7 @@ impl AddressRecord {
             line1: read_optional(self.address_line1.as_ref())?,
             line2: read_optional(self.address_line2.as_ref())?,
             city: read_optional(self.city.as_ref())?,
-            state: read_optional(self.state.as_ref())?,
+            region: read_optional(self.region.as_ref())?,
             postal_code: read_optional(self.postal_code.as_ref())?,
         })
     }

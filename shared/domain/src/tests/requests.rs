@@ -109,7 +109,7 @@ fn each_field_of_the_customer_is_right_up_to_its_limit() {
         ("/customer/address/addressLine1", text(255), text(256), "tooLong"),
         ("/customer/address/addressLine2", text(255), text(256), "tooLong"),
         ("/customer/address/city", text(255), text(256), "tooLong"),
-        ("/customer/address/state", text(255), text(256), "tooLong"),
+        ("/customer/address/region", text(255), text(256), "tooLong"),
         ("/customer/address/postalCode", text(20), text(21), "tooLong"),
         ("/customer/contact/name", text(80), text(81), "tooLong"),
         (
@@ -233,7 +233,7 @@ fn what_is_optional_may_be_absent_or_null() {
         "/customer/address/addressLine1",
         "/customer/address/addressLine2",
         "/customer/address/city",
-        "/customer/address/state",
+        "/customer/address/region",
         "/customer/address/postalCode",
         "/team/1/phone",
         "/team/1/email",
