@@ -276,7 +276,7 @@ fn actor(organization: &str) -> Actor {
         organization: org(organization),
         user: UserId::parse("ana").expect("an id"),
         name: Some("Ana".into()),
-        access: crate::Access::All,
+        access: Access::All,
     }
 }
 

@@ -84,14 +84,7 @@ impl Store {
 
     /// One organization's view, as it is stored; consistent. `None` if it has none.
     pub async fn view(&self, id: &DealId, organization: &OrganizationId) -> Result<Option<Opportunity>, Error> {
-        let key = keys::view(id, organization).attributes();
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key))
-            .consistent_read(true);
-        let item = request.send().await?.item;
+        let item = self.get(&keys::view(id, organization)).await?;
         item.map(|item| from_item::<OpportunityRecord>(item)?.opportunity())
             .transpose()
     }

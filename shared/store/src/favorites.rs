@@ -17,14 +17,7 @@ pub const MAX_FAVORITES: usize = 500;
 impl Store {
     /// Whether the user has marked the deal.
     pub async fn is_favorite(&self, by: &Actor, id: &DealId) -> Result<bool, Error> {
-        let key = keys::favorite(by, id).attributes();
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key))
-            .consistent_read(true);
-        Ok(request.send().await?.item.is_some())
+        Ok(self.get(&keys::favorite(by, id)).await?.is_some())
     }
 
     /// Those of the deals that the user has marked: one BatchGetItem for at most a hundred.

@@ -50,14 +50,8 @@ impl Recorded {
 impl Store {
     /// What the key was used for, if it was in the last 24 hours.
     pub async fn recorded(&self, used: &Idempotency, now: Timestamp) -> Result<Option<Recorded>, Error> {
-        let key = keys::idempotency(&used.organization, &used.key);
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key.attributes()));
-        let found = request.consistent_read(true).send().await?;
-        let record = found.item.map(Recorded::from_item).transpose()?;
+        let found = self.get(&keys::idempotency(&used.organization, &used.key)).await?;
+        let record = found.map(Recorded::from_item).transpose()?;
         Ok(record.filter(|record| record.expires_at > now.datetime().timestamp()))
     }
 }

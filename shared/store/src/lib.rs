@@ -53,4 +53,14 @@ impl Store {
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
+
+    /// One item, as it is stored; consistent.
+    async fn get(&self, key: &keys::Key) -> Result<Option<Item>, Error> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()));
+        Ok(request.consistent_read(true).send().await?.item)
+    }
 }
