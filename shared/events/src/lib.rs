@@ -21,7 +21,7 @@ pub struct Detail {
     id: String,
     version: u32,
     #[serde(rename = "type")]
-    detail_type: &'static str,
+    kind: &'static str,
     occurred_at: String,
     deal_id: String,
     actor: Option<ActorDetail>,
@@ -69,7 +69,7 @@ impl Detail {
         Self {
             id: id.to_owned(),
             version: VERSION,
-            detail_type: notice.notice_type.as_str(),
+            kind: notice.notice_type.as_str(),
             occurred_at: occurred_at.to_string(),
             deal_id: deal.to_string(),
             actor: actor.map(|actor| ActorDetail {
@@ -97,7 +97,7 @@ impl Detail {
 
     /// The EventBridge detail type.
     pub fn detail_type(&self) -> &'static str {
-        self.detail_type
+        self.kind
     }
 }
 
