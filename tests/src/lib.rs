@@ -1,1 +1,558 @@
-//! tests
+//! What the end-to-end suites share: a local stack of their own, and a client of it that knows nothing but HTTP.
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a helper of tests panics when the test has failed"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, header};
+use axum::response::Response;
+use chrono::TimeDelta;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use local::{Claims, Data, Options, Stack};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+/// What tokens are signed with.
+pub const SECRET: &str = "a secret of the tests";
+/// How long something that must happen by itself may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A stack with a vendor, partners, solutions and a customer, and nothing else.
+pub struct World {
+    /// The stack.
+    pub stack: Stack,
+    /// Where its table is, without whatever stands between.
+    engine: String,
+    /// The engine that a recorded stack works with; it ends with the world.
+    kept: Option<Box<Stack>>,
+}
+
+/// An item of the table.
+pub type Item = BTreeMap<String, Value>;
+
+/// How a stack of the tests starts.
+pub fn options() -> Options {
+    Options {
+        port: 0,
+        data: Data::Memory,
+        seed: false,
+        response_window: TimeDelta::days(14),
+        sweep_every: None,
+        dynamodb_endpoint: None,
+        secret: SECRET.to_owned(),
+    }
+}
+
+/// What every world holds. `secret-erp` is not co-sell ready, and `litware` has no solution at all.
+pub const CATALOG: &str = r#"
+{"kind": "organization", "id": "contoso", "name": "Contoso", "organizationKind": "vendor"}
+{"kind": "organization", "id": "fabrikam", "name": "Fabrikam", "organizationKind": "partner", "countries": ["US"]}
+{"kind": "organization", "id": "northwind", "name": "Northwind", "organizationKind": "partner"}
+{"kind": "organization", "id": "tailspin", "name": "Tailspin", "organizationKind": "partner"}
+{"kind": "organization", "id": "litware", "name": "Litware", "organizationKind": "partner"}
+{"kind": "solution", "id": "cloud", "name": "Contoso Cloud", "publisher": "contoso", "coSellReady": true}
+{"kind": "solution", "id": "erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true}
+{"kind": "solution", "id": "crm", "name": "Northwind CRM", "publisher": "northwind", "coSellReady": true}
+{"kind": "solution", "id": "pos", "name": "Tailspin POS", "publisher": "tailspin", "coSellReady": true}
+{"kind": "solution", "id": "secret-erp", "name": "Next ERP", "publisher": "fabrikam", "coSellReady": false}
+{"kind": "customer", "name": "Adatum", "country": "US", "dunsNumber": "123456789", "address": {"city": "Reno", "region": "Nevada"}}
+"#;
+
+impl World {
+    /// A world with the usual settings: 14 days to answer, and no sweep but the one that is asked for.
+    pub async fn start() -> Self {
+        Self::with(options()).await
+    }
+
+    /// A world with settings of its own.
+    pub async fn with(options: Options) -> Self {
+        let stack = Stack::start(options).await.expect("the stack starts");
+        let report = stack.import(CATALOG).await.expect("the import runs");
+        assert_eq!(report["bad"], json!([]), "the catalog is right");
+        Self {
+            engine: stack.engine_url(),
+            stack,
+            kept: None,
+        }
+    }
+
+    /// A world whose invitations lapse soon.
+    pub async fn with_window(window: TimeDelta) -> Self {
+        Self::with(Options {
+            response_window: window,
+            ..options()
+        })
+        .await
+    }
+
+    /// A world in which everything that is asked of the database is written down.
+    pub async fn recorded() -> (Self, Recorder) {
+        let engine = Stack::start(options()).await.expect("an engine");
+        let recorder = Recorder::before(engine.engine_url()).await;
+        let options = Options {
+            dynamodb_endpoint: Some(recorder.url.clone()),
+            ..options()
+        };
+        let mut world = Self::with(options).await;
+        world.engine = engine.engine_url();
+        world.kept = Some(Box::new(engine));
+        recorder.clear();
+        (world, recorder)
+    }
+
+    /// Somebody of an organization who may do everything for it.
+    pub fn admin(&self, organization: &str) -> Client {
+        self.client(organization, &["referrals_admin"])
+    }
+
+    /// Somebody of an organization with some roles; its user id is `<organization>-user`.
+    pub fn client(&self, organization: &str, roles: &[&str]) -> Client {
+        let user = format!("{organization}-user");
+        self.user(organization, roles, &user)
+    }
+
+    /// A particular user of an organization; the email address is `<user>@<organization>.example`.
+    pub fn user(&self, organization: &str, roles: &[&str], user: &str) -> Client {
+        let claims = Claims {
+            org: organization.to_owned(),
+            roles: roles.iter().map(|&role| role.to_owned()).collect(),
+            email: format!("{user}@{organization}.example"),
+            name: Some(user.to_owned()),
+            sub: user.to_owned(),
+        };
+        self.bearer(&local::token(SECRET, &claims, TimeDelta::hours(1)))
+    }
+
+    /// Whoever has this token.
+    pub fn bearer(&self, token: &str) -> Client {
+        Client {
+            url: self.stack.url(),
+            authorization: Some(format!("Bearer {token}")),
+        }
+    }
+
+    /// Somebody without a token.
+    pub fn nobody(&self) -> Client {
+        Client {
+            url: self.stack.url(),
+            authorization: None,
+        }
+    }
+
+    /// Contoso's deal to which these were invited: its path.
+    pub async fn deal(&self, invited: &[&str]) -> String {
+        let answer = self.admin("contoso").post("/v1/opportunities", &deal(invited)).await;
+        answer.is(201);
+        answer.header("location").to_owned()
+    }
+
+    /// Contoso's deal that Fabrikam was invited to and has accepted: its path.
+    pub async fn accepted_deal(&self) -> String {
+        let deal = self.deal(&["fabrikam"]).await;
+        self.admin("fabrikam")
+            .post(&format!("{deal}/response"), &json!({"decision": "accept"}))
+            .await
+            .is(200);
+        deal
+    }
+
+    /// Everything in the table, by keys.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "to see that nothing was written, a test reads everything"
+    )]
+    pub async fn dump(&self) -> BTreeMap<(String, String), Item> {
+        let client = edge::DynamoDb {
+            endpoint: Some(self.engine.clone()),
+            ..self.stack.app().config.dynamodb.clone()
+        }
+        .client();
+        let pages = client.scan().table_name(local::TABLE).into_paginator().items().send();
+        let items = pages
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .expect("the table is readable");
+        let items = items
+            .into_iter()
+            .map(|item| item.iter().map(|(name, value)| (name.clone(), plain(value))).collect());
+        let key = |item: &Item, name| item[name].as_str().expect("a key").to_owned();
+        items
+            .map(|item: Item| ((key(&item, "pk"), key(&item, "sk")), item))
+            .collect()
+    }
+
+    /// The events of a deal in their order.
+    pub async fn events(&self, deal: &str) -> Vec<Item> {
+        let pk = format!("DEAL#{}", id(deal));
+        let items = self.dump().await.into_iter();
+        items
+            .filter(|((key, sk), _)| *key == pk && sk.starts_with("EVENT#"))
+            .map(|(_, item)| item)
+            .collect()
+    }
+
+    /// The record of an organization's view of a deal.
+    pub async fn record(&self, deal: &str, organization: &str) -> Item {
+        let key = (format!("DEAL#{}", id(deal)), format!("ORG#{organization}"));
+        self.dump().await.remove(&key).expect("there is such a view")
+    }
+}
+
+/// The id in a deal's path.
+pub fn id(path: &str) -> &str {
+    path.rsplit('/').next().expect("a path")
+}
+
+fn plain(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!(text),
+        AttributeValue::N(number) => number
+            .parse::<i64>()
+            .map_or_else(|_| json!(number), |number| json!(number)),
+        AttributeValue::Bool(bool) => json!(bool),
+        AttributeValue::L(items) => items.iter().map(plain).collect(),
+        AttributeValue::M(items) => items.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        AttributeValue::Null(_) => Value::Null,
+        other => panic!("an attribute of a kind that nothing writes: {other:?}"),
+    }
+}
+
+/// The body of a right request for a deal of Contoso to which these are invited.
+pub fn deal(invited: &[&str]) -> Value {
+    let invitations: Vec<Value> = invited.iter().map(|organization| invitation(organization)).collect();
+    json!({
+        "name": "ERP for Adatum",
+        "estimatedValue": {"amount": "125000.00", "currency": "USD"},
+        "estimatedCloseDate": "2099-12-31",
+        "crmId": "contoso-crm-1",
+        "campaignId": "contoso-campaign",
+        "customer": {
+            "id": "123456789",
+            "contact": {"name": "Lee Gu", "phone": "+14255550100", "email": "lee@adatum.example"}
+        },
+        "team": [{"name": "Carla Ruiz", "phone": "+14255550111", "email": "carla@contoso.example"}],
+        "solutions": ["cloud", "erp"],
+        "invitations": invitations,
+    })
+}
+
+/// The body of a right invitation.
+pub fn invitation(organization: &str) -> Value {
+    json!({
+        "organizationId": organization,
+        "helpType": "proofOfConcept",
+        "message": "Adatum wants to see it.",
+        "contacts": [{"name": "Carla Ruiz", "email": "carla@contoso.example"}],
+        "customerConsent": true,
+    })
+}
+
+/// A right request with one value at another place in it.
+pub fn but(mut body: Value, pointer: &str, value: Value) -> Value {
+    let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+    match body.pointer_mut(parent).expect("the place is there") {
+        Value::Array(items) => {
+            let index: usize = name.parse().expect("an index");
+            items[index] = value;
+        }
+        place => place[name] = value,
+    }
+    body
+}
+
+/// Waits for what must come about by itself.
+pub async fn eventually<F: Future<Output = Option<T>>, T>(what: &str, probe: impl Fn() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A caller of the API.
+#[derive(Debug, Clone)]
+pub struct Client {
+    url: String,
+    authorization: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked, for messages.
+    request: String,
+    /// The status.
+    pub status: u16,
+    /// The headers, by name in lower case, save `date`.
+    pub headers: BTreeMap<String, String>,
+    /// The body as it came.
+    pub text: String,
+    /// The body as JSON; `null` if it is none.
+    pub body: Value,
+}
+
+impl Client {
+    /// `GET`
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    /// `GET` with a header.
+    pub async fn get_with(&self, path: &str, name: &str, value: &str) -> Answer {
+        self.send(Method::GET, path, &[(name, value)], None).await
+    }
+
+    /// `POST` of JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, &[JSON], Some(body.to_string())).await
+    }
+
+    /// `POST` of JSON with a header.
+    pub async fn post_with(&self, path: &str, name: &str, value: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, &[JSON, (name, value)], Some(body.to_string()))
+            .await
+    }
+
+    /// `PATCH` of what has this tag.
+    pub async fn patch(&self, path: &str, etag: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/merge-patch+json"), ("if-match", etag)];
+        self.send(Method::PATCH, path, &headers, Some(body.to_string())).await
+    }
+
+    /// `PATCH` of what is there.
+    pub async fn patch_now(&self, path: &str, body: &Value) -> Answer {
+        let etag = self.get(path).await.header("etag").to_owned();
+        self.patch(path, &etag, body).await
+    }
+
+    /// `PUT` without a body.
+    pub async fn put(&self, path: &str) -> Answer {
+        self.send(Method::PUT, path, &[], None).await
+    }
+
+    /// `DELETE`
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[], None).await
+    }
+
+    /// All items of a list, page by page.
+    pub async fn all(&self, path: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let answer = self.get(&format!("{path}{cursor}")).await;
+            answer.is(200);
+            items.extend(answer.body["items"].as_array().expect("items").clone());
+            let Some(next) = answer.body["nextCursor"].as_str() else {
+                return items;
+            };
+            cursor = format!("&cursor={next}");
+        }
+    }
+
+    /// Any request.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
+        let host = self.url.strip_prefix("http://").expect("plain HTTP");
+        let mut request = hyper::Request::builder()
+            .method(method.clone())
+            .uri(path)
+            .header(header::HOST, host);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
+            .expect("a request");
+        let response = exchange(host, request).await;
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.to_vec()).expect("UTF-8");
+        let headers = parts.headers.iter().filter(|(name, _)| *name != header::DATE);
+        Answer {
+            request: format!("{method} {path}"),
+            status: parts.status.as_u16(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").to_owned()))
+                .collect(),
+            body: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        }
+    }
+}
+
+/// The header of a JSON body.
+pub const JSON: (&str, &str) = ("content-type", "application/json");
+
+async fn exchange(host: &str, request: hyper::Request<Full<Bytes>>) -> hyper::Response<Bytes> {
+    let stream = TcpStream::connect(host).await.expect("somebody listens");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .expect("HTTP");
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.expect("an answer");
+    let (parts, body) = response.into_parts();
+    hyper::Response::from_parts(parts, body.collect().await.expect("a whole answer").to_bytes())
+}
+
+impl Answer {
+    /// The status must be this.
+    #[track_caller]
+    pub fn is(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{self}");
+        self
+    }
+
+    /// The status must be this, and the problem's code that.
+    #[track_caller]
+    pub fn refuses(&self, status: u16, code: &str) -> &Self {
+        assert_eq!(
+            (self.status, self.body["code"].as_str()),
+            (status, Some(code)),
+            "{self}"
+        );
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self}");
+        self
+    }
+
+    /// It must be a 422 with exactly these faults: pointers and codes, in any order.
+    #[track_caller]
+    pub fn has_faults(&self, expected: &[(&str, &str)]) -> &Self {
+        self.refuses(422, "validationFailed");
+        let text = |fault: &Value, name: &str| fault[name].as_str().unwrap_or_default().to_owned();
+        let faults = self.body["errors"].as_array().expect("errors").iter();
+        let mut found: Vec<_> = faults
+            .map(|fault| (text(fault, "pointer"), text(fault, "code")))
+            .collect();
+        let mut expected: Vec<_> = expected
+            .iter()
+            .map(|(at, code)| ((*at).to_owned(), (*code).to_owned()))
+            .collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{self}");
+        self
+    }
+
+    /// A header that must be there.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self}"))
+    }
+
+    /// Stage and outcome of the opportunity, such as `archived won`, or `accepted`.
+    #[track_caller]
+    pub fn standing(&self) -> String {
+        standing(&self.body)
+    }
+
+    /// How a participant stands.
+    #[track_caller]
+    pub fn participant(&self, organization: &str) -> String {
+        let participants = self.body["participants"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no participants: {self}"));
+        let found = participants
+            .iter()
+            .find(|participant| participant["organizationId"] == organization);
+        standing(found.unwrap_or_else(|| panic!("no participant {organization}: {self}")))
+    }
+}
+
+/// Stage and outcome, such as `archived won`, or `accepted`.
+pub fn standing(view: &Value) -> String {
+    let stage = view["stage"].as_str().unwrap_or_default();
+    view["outcome"]
+        .as_str()
+        .map_or_else(|| stage.to_owned(), |outcome| format!("{stage} {outcome}"))
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} → {} {:?}\n{}",
+            self.request, self.status, self.headers, self.text
+        )
+    }
+}
+
+/// Stands between the functions and the engine, and writes down what is asked of it.
+#[derive(Clone)]
+pub struct Recorder {
+    url: String,
+    engine: String,
+    seen: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Recorder {
+    async fn before(engine: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let recorder = Self {
+            url,
+            engine,
+            seen: Arc::default(),
+        };
+        let app = axum::Router::new().fallback(record).with_state(recorder.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        recorder
+    }
+
+    /// Forgets what was asked.
+    pub fn clear(&self) {
+        self.seen.lock().expect("not poisoned").clear();
+    }
+
+    /// What was asked since the last time: the operations in their order of name, and their bodies.
+    pub fn take(&self) -> Vec<(String, Value)> {
+        let mut seen = std::mem::take(&mut *self.seen.lock().expect("not poisoned"));
+        seen.sort_by(|a, b| a.0.cmp(&b.0));
+        seen
+    }
+
+    /// The names of the operations since the last time, in alphabetical order.
+    pub fn operations(&self) -> Vec<String> {
+        self.take().into_iter().map(|(operation, _)| operation).collect()
+    }
+}
+
+async fn record(State(recorder): State<Recorder>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.expect("a whole request").to_bytes();
+    let target = parts
+        .headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or_default();
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let json = serde_json::from_slice(&body).unwrap_or_default();
+    recorder.seen.lock().expect("not poisoned").push((operation, json));
+    let host = recorder.engine.strip_prefix("http://").expect("plain HTTP");
+    let mut request = hyper::Request::builder().method(parts.method).uri(parts.uri);
+    for (name, value) in &parts.headers {
+        request = request.header(name, value);
+    }
+    let (parts, body) = exchange(host, request.body(Full::new(body)).expect("a request"))
+        .await
+        .into_parts();
+    let mut response = Response::from_parts(parts, Body::from(body));
+    // Its length is told anew.
+    response.headers_mut().remove(header::TRANSFER_ENCODING);
+    response
+}

@@ -333,7 +333,8 @@ pub(crate) fn create(
 /// The owner's team: somebody on it can be reached.
 pub(crate) fn owners_team(team: TeamList, faults: &mut Faults) -> Option<Vec<Person>> {
     let team = team.complete()?;
-    if !team.iter().any(Person::is_complete) {
+    // A phone or email that is wrong is told already, and may be what makes the member incomplete.
+    if !faults.within("/team") && !team.iter().any(Person::is_complete) {
         let message = "must have at least one member with name, phone and email";
         faults.push(Flaw::new("teamContactRequired", message).at("/team"));
     }

@@ -77,6 +77,11 @@ impl Faults {
         self.0.iter().any(|fault| fault.pointer == pointer)
     }
 
+    /// Whether something is wrong with the value at a place, or within it.
+    pub(crate) fn within(&self, pointer: &str) -> bool {
+        self.0.iter().any(|fault| fault.pointer.starts_with(pointer))
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
