@@ -497,10 +497,7 @@ async fn a_patch_says_what_it_cannot_do() {
             json!({"team": [{"name": "Ana"}]}),
             vec![("/team", "teamContactRequired")],
         ),
-        (
-            json!({"team": []}),
-            vec![("/team", "tooFew")],
-        ),
+        (json!({"team": []}), vec![("/team", "tooFew")]),
         (
             json!({"estimatedCloseDate": "2001-01-01", "crmId": 3}),
             vec![("/estimatedCloseDate", "dateInPast"), ("/crmId", "wrongType")],

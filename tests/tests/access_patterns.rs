@@ -1,0 +1,204 @@
+//! What is asked of DynamoDB for each request, from a log of the requests themselves: no Scan, one Query for each stage
+//! of a list page, one read and one conditional transaction for each command.
+
+use serde_json::{Value, json};
+use tests::{Client, Recorder, World, deal, invitation};
+
+/// What a command asks: it reads the deal, and the caller's own mark for `favorite` in the answer, and writes once.
+const COMMAND: [&str; 3] = ["GetItem", "Query", "TransactWriteItems"];
+
+async fn expect(recorder: &Recorder, what: &str, expected: &[&str]) {
+    assert_eq!(recorder.operations(), expected, "{what}");
+}
+
+#[tokio::test]
+async fn a_command_is_one_read_and_one_transaction() {
+    let (world, recorder) = World::recorded().await;
+    let (contoso, fabrikam) = (world.admin("contoso"), world.admin("fabrikam"));
+    let answer = contoso
+        .post("/v1/opportunities", &deal(&["fabrikam", "northwind"]))
+        .await;
+    let path = answer.is(201).header("location").to_owned();
+    // What the request refers to, what may be the same deal, and the transaction.
+    expect(&recorder, "create", &["BatchGetItem", "Query", "TransactWriteItems"]).await;
+
+    contoso
+        .post(&format!("{path}/invitations"), &invitation("tailspin"))
+        .await
+        .is(201);
+    expect(
+        &recorder,
+        "invite",
+        &["BatchGetItem", "GetItem", "Query", "TransactWriteItems"],
+    )
+    .await;
+    contoso.delete(&format!("{path}/invitations/tailspin")).await.is(204);
+    expect(&recorder, "withdraw", &COMMAND).await;
+    fabrikam
+        .post(&format!("{path}/response"), &json!({"decision": "accept"}))
+        .await
+        .is(200);
+    expect(&recorder, "accept", &COMMAND).await;
+    fabrikam.patch(&path, "*", &json!({"name": "Ours"})).await.is(200);
+    expect(&recorder, "change", &COMMAND).await;
+    fabrikam.patch(&path, "*", &json!({"solutions": ["erp"]})).await.is(200);
+    expect(
+        &recorder,
+        "change of solutions",
+        &["BatchGetItem", "GetItem", "Query", "TransactWriteItems"],
+    )
+    .await;
+    fabrikam
+        .post(&format!("{path}/notes"), &json!({"text": "Hi", "visibility": "shared"}))
+        .await
+        .is(201);
+    expect(&recorder, "note", &COMMAND).await;
+    fabrikam
+        .post(&format!("{path}/close"), &json!({"outcome": "won"}))
+        .await
+        .is(200);
+    expect(&recorder, "close", &COMMAND).await;
+    fabrikam
+        .post(&format!("{path}/close"), &json!({"outcome": "won"}))
+        .await
+        .is(409);
+    expect(&recorder, "a refusal", &["GetItem", "Query"]).await;
+    contoso.get(&path).await.is(200);
+    expect(&recorder, "get", &["GetItem", "Query"]).await;
+}
+
+#[tokio::test]
+async fn every_item_that_a_transaction_writes_is_conditional() {
+    let (world, recorder) = World::recorded().await;
+    let (contoso, fabrikam) = (world.admin("contoso"), world.admin("fabrikam"));
+    let keyed = |client: &Client, key: &str, path: String, body: Value| {
+        let (client, key) = (client.clone(), key.to_owned());
+        async move { client.post_with(&path, "idempotency-key", &key, &body).await }
+    };
+    let answer = keyed(&contoso, "a", "/v1/opportunities".to_owned(), deal(&["fabrikam"])).await;
+    let path = answer.is(201).header("location").to_owned();
+    keyed(
+        &fabrikam,
+        "b",
+        format!("{path}/response"),
+        json!({"decision": "accept", "note": "Ours"}),
+    )
+    .await
+    .is(200);
+    keyed(&contoso, "c", format!("{path}/close"), json!({"outcome": "won"}))
+        .await
+        .is(200);
+    let transactions: Vec<Value> = recorder
+        .take()
+        .into_iter()
+        .filter(|(operation, _)| operation == "TransactWriteItems")
+        .map(|(_, body)| body)
+        .collect();
+    assert_eq!(transactions.len(), 3);
+    for transaction in transactions {
+        assert!(
+            transaction["ClientRequestToken"].is_string(),
+            "a retry of the SDK applies once"
+        );
+        for item in transaction["TransactItems"].as_array().expect("items") {
+            if let Some(put) = item.get("Put") {
+                assert!(put["ConditionExpression"].is_string(), "{put}");
+            } else {
+                // Counters add up whatever they were; the views they follow are conditional in the same transaction.
+                let key = item["Update"]["Key"]["sk"]["S"].as_str().expect("an update");
+                assert!(key.starts_with("STATS#"), "{item}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_page_is_one_query_for_each_stage() {
+    let (world, recorder) = World::recorded().await;
+    let (contoso, fabrikam) = (world.admin("contoso"), world.admin("fabrikam"));
+    for n in 0..30 {
+        let path = world.deal(&["fabrikam"]).await;
+        if n % 3 > 0 {
+            fabrikam
+                .post(&format!("{path}/response"), &json!({"decision": "accept"}))
+                .await
+                .is(200);
+        }
+        if n % 3 > 1 {
+            fabrikam
+                .post(&format!("{path}/close"), &json!({"outcome": "won"}))
+                .await
+                .is(200);
+        }
+    }
+    recorder.clear();
+    for (who, query, queries) in [
+        (&fabrikam, "tab=inbound&stage=received", 1),
+        (&fabrikam, "tab=inbound&stage=accepted", 1),
+        // And the range of those that have lapsed since the last sweep, which are archived as well.
+        (&fabrikam, "tab=inbound&stage=archived", 2),
+        (&fabrikam, "tab=inbound&outcome=won", 1),
+        (&fabrikam, "tab=inbound", 4),
+        (&contoso, "tab=outbound&stage=accepted", 1),
+        (&contoso, "tab=outbound&stage=archived", 1),
+        (&contoso, "tab=outbound", 2),
+    ] {
+        for limit in [5, 25] {
+            let answer = who.get(&format!("/v1/opportunities?{query}&limit={limit}")).await;
+            let shown = answer.is(200).body["items"].as_array().map_or(0, Vec::len);
+            let operations = recorder.operations();
+            let marks = usize::from(shown > 0);
+            let expected = [vec!["BatchGetItem"; marks], vec!["Query"; queries]].concat();
+            assert_eq!(operations, expected, "{query} {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_sweep_reads_what_is_due_and_nothing_else() {
+    let (world, recorder) = World::recorded().await;
+    recorder.clear();
+    world.stack.sweep().await.expect("swept");
+    let empty = recorder.take();
+    assert_eq!(
+        empty
+            .iter()
+            .map(|(operation, _)| operation.as_str())
+            .collect::<Vec<_>>(),
+        ["Query"; 16],
+        "one for each shard"
+    );
+    for _ in 0..40 {
+        world.deal(&["fabrikam", "northwind"]).await;
+    }
+    recorder.clear();
+    assert_eq!(world.stack.sweep().await.expect("swept")["due"], 0);
+    assert_eq!(recorder.take().len(), 16, "eighty that are not due change nothing");
+}
+
+#[tokio::test]
+async fn nothing_ever_scans() {
+    let (world, recorder) = World::recorded().await;
+    let (contoso, fabrikam) = (world.admin("contoso"), world.admin("fabrikam"));
+    let path = world.deal(&["fabrikam"]).await;
+    fabrikam.put(&format!("{path}/favorite")).await.is(204);
+    for read in ["", "/history", "/notes"] {
+        fabrikam.get(&format!("{path}{read}")).await.is(200);
+    }
+    for read in [
+        "/v1/summary",
+        "/v1/opportunities?tab=favorites",
+        "/v1/opportunities?tab=inbound&q=adatum",
+    ] {
+        fabrikam.get(read).await.is(200);
+        contoso.get(read).await.is(200);
+    }
+    world.stack.import(tests::CATALOG).await.expect("imported");
+    world.stack.sweep().await.expect("swept");
+    let operations = recorder.operations();
+    assert!(operations.len() > 30);
+    assert!(
+        !operations.iter().any(|operation| operation == "Scan"),
+        "{operations:?}"
+    );
+}

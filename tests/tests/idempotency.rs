@@ -1,0 +1,137 @@
+//! `Idempotency-Key`: repeating a request does nothing but give its answer again.
+
+use serde_json::{Value, json};
+use tests::{Answer, Client, World, but, deal, invitation};
+use tokio::task::JoinSet;
+
+async fn keyed(client: &Client, key: &str, path: &str, body: &Value) -> Answer {
+    client.post_with(path, "idempotency-key", key, body).await
+}
+
+#[tokio::test]
+async fn the_first_answer_comes_again_however_the_deal_went_on() {
+    let world = World::start().await;
+    let (contoso, fabrikam) = (world.admin("contoso"), world.admin("fabrikam"));
+    let created = keyed(&contoso, "create-1", "/v1/opportunities", &deal(&["fabrikam"])).await;
+    let path = created.is(201).header("location").to_owned();
+    let (response, close, invitations) = (
+        format!("{path}/response"),
+        format!("{path}/close"),
+        format!("{path}/invitations"),
+    );
+    let accept = json!({"decision": "accept"});
+    let accepted = keyed(&fabrikam, "accept-1", &response, &accept).await;
+    let invited = keyed(&contoso, "invite-1", &invitations, &invitation("northwind")).await;
+    let won = json!({"outcome": "won"});
+    let closed = keyed(&fabrikam, "close-1", &close, &won).await;
+    contoso.post(&close, &won).await.is(200);
+    let before = world.dump().await;
+    assert_eq!(
+        keyed(&contoso, "create-1", "/v1/opportunities", &deal(&["fabrikam"])).await,
+        created
+    );
+    assert_eq!(keyed(&fabrikam, "accept-1", &response, &accept).await, accepted);
+    assert_eq!(
+        keyed(&contoso, "invite-1", &invitations, &invitation("northwind")).await,
+        invited
+    );
+    assert_eq!(keyed(&fabrikam, "close-1", &close, &won).await, closed);
+    assert_eq!(world.dump().await, before);
+    accepted.is(200);
+    invited.is(201);
+    closed.is(200);
+    fabrikam.post(&close, &won).await.refuses(409, "wrongStage");
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_request() {
+    let world = World::start().await;
+    let contoso = world.admin("contoso");
+    let path = keyed(&contoso, "k", "/v1/opportunities", &deal(&[]))
+        .await
+        .is(201)
+        .header("location")
+        .to_owned();
+    let before = world.dump().await;
+    let other = but(deal(&[]), "/name", json!("Other"));
+    keyed(&contoso, "k", "/v1/opportunities", &other)
+        .await
+        .refuses(422, "idempotencyKeyReused");
+    let invitations = format!("{path}/invitations");
+    keyed(&contoso, "k", &invitations, &invitation("fabrikam"))
+        .await
+        .refuses(422, "idempotencyKeyReused");
+    keyed(&contoso, "k", "/v1/opportunities", &json!({"wrong": 1}))
+        .await
+        .refuses(422, "idempotencyKeyReused");
+    assert_eq!(world.dump().await, before);
+    // Another organization's keys are its own.
+    keyed(&world.admin("fabrikam"), "k", "/v1/opportunities", &deal(&[]))
+        .await
+        .is(201);
+}
+
+#[tokio::test]
+async fn a_refused_request_does_not_use_its_key_up() {
+    let world = World::start().await;
+    let contoso = world.admin("contoso");
+    keyed(&contoso, "k", "/v1/opportunities", &but(deal(&[]), "/name", json!("")))
+        .await
+        .is(422);
+    let path = keyed(&contoso, "k", "/v1/opportunities", &deal(&[]))
+        .await
+        .is(201)
+        .header("location")
+        .to_owned();
+    let response = format!("{path}/response");
+    keyed(&contoso, "l", &response, &json!({"decision": "accept"}))
+        .await
+        .refuses(409, "wrongStage");
+    keyed(&contoso, "l", &format!("{path}/close"), &json!({"outcome": "won"}))
+        .await
+        .is(200);
+}
+
+#[tokio::test]
+async fn a_key_has_at_most_255_characters() {
+    let world = World::start().await;
+    let contoso = world.admin("contoso");
+    keyed(&contoso, &"k".repeat(255), "/v1/opportunities", &deal(&[]))
+        .await
+        .is(201);
+    keyed(&contoso, &"k".repeat(256), "/v1/opportunities", &deal(&[]))
+        .await
+        .refuses(400, "malformedParameter");
+    keyed(&contoso, "", "/v1/opportunities", &deal(&[]))
+        .await
+        .refuses(400, "malformedParameter");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_at_once_make_one_deal_and_get_the_same_answer() {
+    let world = World::start().await;
+    let contoso = world.admin("contoso");
+    for round in 0..5 {
+        let mut posts = JoinSet::new();
+        for _ in 0..16 {
+            let contoso = contoso.clone();
+            posts.spawn(async move {
+                keyed(
+                    &contoso,
+                    &format!("k{round}"),
+                    "/v1/opportunities",
+                    &deal(&["fabrikam"]),
+                )
+                .await
+            });
+        }
+        let answers = posts.join_all().await;
+        answers[0].is(201);
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    }
+    assert_eq!(contoso.all("/v1/opportunities?tab=outbound").await.len(), 5);
+    assert_eq!(
+        world.admin("fabrikam").all("/v1/opportunities?tab=inbound").await.len(),
+        5
+    );
+}
