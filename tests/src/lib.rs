@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -136,10 +138,7 @@ impl World {
 
     /// Whoever has this token.
     pub fn bearer(&self, token: &str) -> Client {
-        Client {
-            url: self.stack.url(),
-            authorization: Some(format!("Bearer {token}")),
-        }
+        Client::at(&self.stack.url(), token)
     }
 
     /// Somebody without a token.
@@ -305,7 +304,34 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// The program `cosell`, built as these tests were. Cargo builds another package's library for a test, not its program.
+pub fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("a test");
+    // target/<profile>/deps/<test>
+    let folder = test.ancestors().nth(2).expect("where the profile's programs are");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--locked", "--package", "local", "--bin", "cosell"]);
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    let target = folder.parent().expect("the target folder");
+    let status = build
+        .env("CARGO_TARGET_DIR", target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status();
+    assert!(status.expect("cargo runs").success(), "the program is built");
+    folder.join(format!("cosell{}", std::env::consts::EXE_SUFFIX))
+}
+
 impl Client {
+    /// Whoever has this token, at any stack.
+    pub fn at(url: &str, token: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            authorization: Some(format!("Bearer {token}")),
+        }
+    }
+
     /// `GET`
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], None).await

@@ -1,0 +1,224 @@
+//! The program itself, as a user starts it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tests::{Client, World, deal};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder of its own, gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "cosell-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Builds the program if need be, once; its path.
+fn program() -> &'static Path {
+    static PROGRAM: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    PROGRAM.get_or_init(tests::program)
+}
+
+fn cosell(args: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Starts a stack on a free port; the process and its URL.
+async fn start(args: &[&str]) -> (Child, String) {
+    let mut child = cosell(args).arg("--port=0").spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let first = timeout(PATIENCE, lines.next_line())
+        .await
+        .expect("in time")
+        .expect("readable")
+        .expect("a line");
+    let url = first
+        .strip_prefix("Cosell is ready at ")
+        .expect("where it is")
+        .to_owned();
+    // Whoever closes the pipe stops the one that writes to it.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, url)
+}
+
+/// Ctrl-C, and how it ended.
+async fn interrupt(mut child: Child) -> std::process::ExitStatus {
+    let id = child.id().expect("it runs").to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .await
+            .expect("kill runs")
+            .success()
+    );
+    timeout(PATIENCE, child.wait()).await.expect("in time").expect("an end")
+}
+
+async fn fails(mut command: Command) -> String {
+    let mut child = command.spawn().expect("it starts");
+    let mut text = String::new();
+    let mut stderr = child.stderr.take().expect("its errors");
+    timeout(PATIENCE, stderr.read_to_string(&mut text))
+        .await
+        .expect("in time")
+        .expect("text");
+    let status = timeout(PATIENCE, child.wait()).await.expect("in time").expect("an end");
+    assert!(!status.success(), "{text}");
+    text
+}
+
+async fn token(organization: &str) -> String {
+    let email = format!("ana@{organization}.example");
+    let output = cosell(&[
+        "token",
+        "--org",
+        organization,
+        "--role",
+        "referrals_admin",
+        "--email",
+        &email,
+    ])
+    .output()
+    .await;
+    let output = output.expect("it runs");
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_restart() {
+    let folder = Folder::new();
+    let data = format!("--data={}", folder.0.join("cosell.db").display());
+    let (child, url) = start(&[&data]).await;
+    let contoso = Client::at(&url, &token("contoso").await);
+    assert_eq!(contoso.get("/healthz").await.is(200).status, 200);
+    assert!(
+        !contoso.all("/v1/opportunities?tab=outbound").await.is_empty(),
+        "the demo is there"
+    );
+    let mut body = deal(&["fabrikam"]);
+    body["solutions"] = json!(["contoso-cloud"]);
+    body["customer"]["id"] = json!("900000001");
+    let path = contoso
+        .post("/v1/opportunities", &body)
+        .await
+        .is(201)
+        .header("location")
+        .to_owned();
+    let before = contoso.all("/v1/opportunities?tab=outbound").await.len();
+    assert!(interrupt(child).await.success(), "Ctrl-C is a clean end");
+
+    let (child, url) = start(&[&data]).await;
+    let contoso = Client::at(&url, &token("contoso").await);
+    contoso.get(&path).await.is(200);
+    assert_eq!(
+        contoso.all("/v1/opportunities?tab=outbound").await.len(),
+        before,
+        "the demo comes once"
+    );
+    assert!(interrupt(child).await.success());
+}
+
+#[tokio::test]
+async fn the_demo_leaves_no_list_empty() {
+    let (child, url) = start(&["--memory"]).await;
+    for organization in ["contoso", "fabrikam", "northwind", "tailspin"] {
+        let client = Client::at(&url, &token(organization).await);
+        for query in [
+            "tab=inbound&stage=received",
+            "tab=inbound&stage=accepted",
+            "tab=inbound&outcome=won",
+            "tab=inbound&outcome=lost",
+            "tab=inbound&outcome=declined",
+            "tab=inbound&outcome=withdrawn",
+            "tab=inbound&outcome=expired",
+            "tab=outbound&stage=accepted",
+            "tab=outbound&outcome=won",
+            "tab=outbound&outcome=lost",
+        ] {
+            let items = client.all(&format!("/v1/opportunities?{query}")).await;
+            assert!(!items.is_empty(), "{organization}: {query}");
+        }
+    }
+    assert!(interrupt(child).await.success());
+}
+
+#[tokio::test]
+async fn a_taken_port_and_a_locked_file_are_named() {
+    let folder = Folder::new();
+    let file = folder.0.join("cosell.db").display().to_string();
+    let data = format!("--data={file}");
+    let (child, url) = start(&[&data, "--no-seed"]).await;
+    let port = url.rsplit(':').next().expect("a port");
+    let error = fails(cosell(&["--memory", "--port", port])).await;
+    assert!(error.contains(port) && error.contains("--port"), "{error}");
+    let error = fails(cosell(&[&data, "--port", "0"])).await;
+    assert!(error.contains(&file) && error.contains("--data"), "{error}");
+    assert!(interrupt(child).await.success());
+}
+
+#[tokio::test]
+async fn the_commands_talk_to_the_stack_on_the_port() {
+    let folder = Folder::new();
+    let (child, url) = start(&["--memory", "--no-seed", "--sweep-rate=off"]).await;
+    let port = url.rsplit(':').next().expect("a port").to_owned();
+    let file = folder.0.join("lines.jsonl");
+    std::fs::write(&file, format!("{}\n{{\"kind\": \"planet\"}}\n", tests::CATALOG)).expect("a file");
+    let run = |args: &[&str]| {
+        let mut command = cosell(args);
+        command.env("COSELL_PORT", &port);
+        async move {
+            let output = command.output().await.expect("it runs");
+            let text = |bytes| String::from_utf8(bytes).expect("text");
+            (output.status.success(), text(output.stdout) + &text(output.stderr))
+        }
+    };
+    let (clean, text) = run(&["import", &file.display().to_string()]).await;
+    assert!(
+        !clean && text.contains("line 14") && text.contains("11 created"),
+        "{text}"
+    );
+    let (clean, text) = run(&["sweep"]).await;
+    assert!(clean && text.contains("\"complete\":true"), "{text}");
+    assert!(interrupt(child).await.success());
+    let (clean, text) = run(&["sweep"]).await;
+    assert!(!clean && text.contains(&port) && text.contains("cargo run"), "{text}");
+}
+
+#[tokio::test]
+async fn two_stacks_in_one_process_do_not_meet() {
+    let (one, other) = tokio::join!(World::start(), World::start());
+    let path = one.deal(&[]).await;
+    one.admin("contoso").get(&path).await.is(200);
+    other.admin("contoso").get(&path).await.is(404);
+}

@@ -1,0 +1,60 @@
+//! The walk in the root README, run as it stands there.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tests::{options, standing};
+use tokio::process::Command;
+
+/// The shell blocks between the marks, in their order.
+fn walk() -> String {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).expect("the README");
+    let (_, walk) = readme.split_once("<!-- walk -->").expect("the walk begins");
+    let (walk, _) = walk.split_once("<!-- /walk -->").expect("the walk ends");
+    let mut blocks = walk.split("```");
+    let mut script = String::new();
+    while let (Some(_), Some(block)) = (blocks.next(), blocks.next()) {
+        script.push_str(block.strip_prefix("sh\n").expect("the walk's blocks are shell"));
+    }
+    script
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_walk_of_the_readme_works_as_it_stands() {
+    let stack = local::Stack::start(local::Options {
+        seed: true,
+        secret: "cosell-local-development".to_owned(),
+        ..options()
+    });
+    let stack = stack.await.expect("the stack starts");
+    // What differs from a user's terminal: the port, and that the program is built already.
+    let program = tests::program();
+    let script = walk()
+        .replace("http://127.0.0.1:9000", &stack.url())
+        .replace("cargo run -q --", &format!("'{}'", program.display()));
+    assert!(script.contains(&stack.url()) && !script.contains("cargo"));
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &script])
+        .stdin(Stdio::null())
+        .output()
+        .await;
+    let output = output.expect("bash runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (shown, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{shown}\n{errors}");
+    let last = shown.trim().lines().last().expect("the last answer");
+    let last: Value = serde_json::from_str(last).expect("JSON");
+    let participants = last["participants"].as_array().expect("participants").iter();
+    let ends: Vec<_> = participants
+        .map(|one| (one["organizationId"].as_str().unwrap_or_default(), standing(one)))
+        .collect();
+    let expected = [
+        ("contoso", "accepted"),
+        ("fabrikam", "archived won"),
+        ("northwind", "archived declined"),
+    ];
+    assert_eq!(ends, expected.map(|(organization, end)| (organization, end.to_owned())));
+    stack.shutdown().await;
+}
