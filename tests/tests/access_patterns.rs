@@ -7,7 +7,7 @@ use tests::{Client, Recorder, World, deal, invitation};
 /// What a command asks: it reads the deal, and the caller's own mark for `favorite` in the answer, and writes once.
 const COMMAND: [&str; 3] = ["GetItem", "Query", "TransactWriteItems"];
 
-async fn expect(recorder: &Recorder, what: &str, expected: &[&str]) {
+fn expect(recorder: &Recorder, what: &str, expected: &[&str]) {
     assert_eq!(recorder.operations(), expected, "{what}");
 }
 
@@ -20,7 +20,7 @@ async fn a_command_is_one_read_and_one_transaction() {
         .await;
     let path = answer.is(201).header("location").to_owned();
     // What the request refers to, what may be the same deal, and the transaction.
-    expect(&recorder, "create", &["BatchGetItem", "Query", "TransactWriteItems"]).await;
+    expect(&recorder, "create", &["BatchGetItem", "Query", "TransactWriteItems"]);
 
     contoso
         .post(&format!("{path}/invitations"), &invitation("tailspin"))
@@ -30,41 +30,39 @@ async fn a_command_is_one_read_and_one_transaction() {
         &recorder,
         "invite",
         &["BatchGetItem", "GetItem", "Query", "TransactWriteItems"],
-    )
-    .await;
+    );
     contoso.delete(&format!("{path}/invitations/tailspin")).await.is(204);
-    expect(&recorder, "withdraw", &COMMAND).await;
+    expect(&recorder, "withdraw", &COMMAND);
     fabrikam
         .post(&format!("{path}/response"), &json!({"decision": "accept"}))
         .await
         .is(200);
-    expect(&recorder, "accept", &COMMAND).await;
+    expect(&recorder, "accept", &COMMAND);
     fabrikam.patch(&path, "*", &json!({"name": "Ours"})).await.is(200);
-    expect(&recorder, "change", &COMMAND).await;
+    expect(&recorder, "change", &COMMAND);
     fabrikam.patch(&path, "*", &json!({"solutions": ["erp"]})).await.is(200);
     expect(
         &recorder,
         "change of solutions",
         &["BatchGetItem", "GetItem", "Query", "TransactWriteItems"],
-    )
-    .await;
+    );
     fabrikam
         .post(&format!("{path}/notes"), &json!({"text": "Hi", "visibility": "shared"}))
         .await
         .is(201);
-    expect(&recorder, "note", &COMMAND).await;
+    expect(&recorder, "note", &COMMAND);
     fabrikam
         .post(&format!("{path}/close"), &json!({"outcome": "won"}))
         .await
         .is(200);
-    expect(&recorder, "close", &COMMAND).await;
+    expect(&recorder, "close", &COMMAND);
     fabrikam
         .post(&format!("{path}/close"), &json!({"outcome": "won"}))
         .await
         .is(409);
-    expect(&recorder, "a refusal", &["GetItem", "Query"]).await;
+    expect(&recorder, "a refusal", &["GetItem", "Query"]);
     contoso.get(&path).await.is(200);
-    expect(&recorder, "get", &["GetItem", "Query"]).await;
+    expect(&recorder, "get", &["GetItem", "Query"]);
 }
 
 #[tokio::test]

@@ -30,6 +30,59 @@ fn told(event: &Item) -> (String, String, Vec<String>) {
     )
 }
 
+/// What the walk below tells: type, whose view changed, and who is told.
+const TOLD: &[(&str, &str, &[&str])] = &[
+    ("created", "contoso", &[]),
+    (
+        "invited",
+        "fabrikam",
+        &["fabrikam Opportunity Received: ERP for Adatum 125000.00 -"],
+    ),
+    (
+        "invited",
+        "northwind",
+        &["northwind Opportunity Received: ERP for Adatum 125000.00 -"],
+    ),
+    (
+        "accepted",
+        "fabrikam",
+        &["contoso Opportunity Accepted: ERP for Adatum 125000.00 -"],
+    ),
+    (
+        "declined",
+        "northwind",
+        &["contoso Opportunity Declined: ERP for Adatum 125000.00 noCapacity"],
+    ),
+    ("updated", "contoso", &[]),
+    (
+        "invited",
+        "northwind",
+        &["northwind Opportunity Received: Renamed 125000.00 -"],
+    ),
+    (
+        "withdrawn",
+        "northwind",
+        &["northwind Invitation Withdrawn: Renamed 125000.00 -"],
+    ),
+    (
+        "lost",
+        "fabrikam",
+        &["contoso Opportunity Lost: Renamed 125000.00 budget"],
+    ),
+    (
+        "invited",
+        "tailspin",
+        &["tailspin Opportunity Received: Renamed 125000.00 -"],
+    ),
+    // Fabrikam had accepted, and has closed since. The owner's reason is its own.
+    ("lost", "contoso", &["fabrikam Opportunity Lost: Ours 7.00 -"]),
+    (
+        "withdrawn",
+        "tailspin",
+        &["tailspin Invitation Withdrawn: Renamed 125000.00 -"],
+    ),
+];
+
 #[tokio::test]
 async fn every_change_has_its_event_and_tells_whom_it_must() {
     let world = World::start().await;
@@ -71,59 +124,8 @@ async fn every_change_has_its_event_and_tells_whom_it_must() {
     tailspin.get(&deal).await.is(200);
 
     let told: Vec<_> = world.events(&deal).await.iter().map(told).collect();
-    let expected: &[(&str, &str, &[&str])] = &[
-        ("created", "contoso", &[]),
-        (
-            "invited",
-            "fabrikam",
-            &["fabrikam Opportunity Received: ERP for Adatum 125000.00 -"],
-        ),
-        (
-            "invited",
-            "northwind",
-            &["northwind Opportunity Received: ERP for Adatum 125000.00 -"],
-        ),
-        (
-            "accepted",
-            "fabrikam",
-            &["contoso Opportunity Accepted: ERP for Adatum 125000.00 -"],
-        ),
-        (
-            "declined",
-            "northwind",
-            &["contoso Opportunity Declined: ERP for Adatum 125000.00 noCapacity"],
-        ),
-        ("updated", "contoso", &[]),
-        (
-            "invited",
-            "northwind",
-            &["northwind Opportunity Received: Renamed 125000.00 -"],
-        ),
-        (
-            "withdrawn",
-            "northwind",
-            &["northwind Invitation Withdrawn: Renamed 125000.00 -"],
-        ),
-        (
-            "lost",
-            "fabrikam",
-            &["contoso Opportunity Lost: Renamed 125000.00 budget"],
-        ),
-        (
-            "invited",
-            "tailspin",
-            &["tailspin Opportunity Received: Renamed 125000.00 -"],
-        ),
-        // Fabrikam had accepted, and has closed since. The owner's reason is its own.
-        ("lost", "contoso", &["fabrikam Opportunity Lost: Ours 7.00 -"]),
-        (
-            "withdrawn",
-            "tailspin",
-            &["tailspin Invitation Withdrawn: Renamed 125000.00 -"],
-        ),
-    ];
-    assert_eq!(told.len(), expected.len(), "{told:#?}");
-    for (told, (kind, organization, notices)) in told.iter().zip(expected) {
+    assert_eq!(told.len(), TOLD.len(), "{told:#?}");
+    for (told, (kind, organization, notices)) in told.iter().zip(TOLD) {
         assert_eq!(
             (told.0.as_str(), told.1.as_str(), told.2.as_slice()),
             (

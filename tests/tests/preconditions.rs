@@ -1,4 +1,4 @@
-//! ETags, `If-None-Match` and `If-Match`.
+//! `ETag`, `If-None-Match` and `If-Match`.
 
 use axum::http::Method;
 use serde_json::json;

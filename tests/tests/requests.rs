@@ -50,6 +50,7 @@ async fn check(cases: Vec<Case>, base: Value) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn the_limits_of_a_deal() {
     let cases: Vec<Case> = vec![
         ("/name", text(1), None),
