@@ -69,7 +69,7 @@ async fn a_patch_names_the_version_that_it_changes() {
         .await
         .refuses(412, "preconditionFailed");
     contoso
-        .patch(&deal, "\"not ours\"", &patch)
+        .patch(&deal, "\"not-ours\"", &patch)
         .await
         .refuses(412, "preconditionFailed");
     contoso.patch(&deal, "1", &patch).await.is(400);
