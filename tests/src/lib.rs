@@ -136,6 +136,18 @@ impl World {
         self.bearer(&local::token(SECRET, &claims, TimeDelta::hours(1)))
     }
 
+    /// A token that was right until an hour ago.
+    pub fn expired(&self, organization: &str) -> String {
+        let claims = Claims {
+            org: organization.to_owned(),
+            roles: vec!["referrals_admin".to_owned()],
+            email: format!("late@{organization}.example"),
+            name: None,
+            sub: "late".to_owned(),
+        };
+        local::token(SECRET, &claims, TimeDelta::hours(-1))
+    }
+
     /// Whoever has this token.
     pub fn bearer(&self, token: &str) -> Client {
         Client::at(&self.stack.url(), token)
@@ -324,6 +336,14 @@ pub fn program() -> PathBuf {
 }
 
 impl Client {
+    /// Its token.
+    pub fn token(&self) -> &str {
+        self.authorization
+            .as_deref()
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .expect("a token")
+    }
+
     /// Whoever has this token, at any stack.
     pub fn at(url: &str, token: &str) -> Self {
         Self {
