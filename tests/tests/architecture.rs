@@ -200,6 +200,25 @@ fn a_function_is_in_template_binaries_and_invoke_or_nowhere() {
 }
 
 #[test]
+fn the_routes_of_cargo_lambda_are_those_of_the_template() {
+    let template = Template::embedded().expect("right");
+    let expected: BTreeSet<String> = template
+        .routes
+        .iter()
+        .map(|route| format!("{} → {}", route.key(), route.function))
+        .collect();
+    let metadata = metadata();
+    let router = metadata["metadata"]["lambda"]["watch"]["router"]
+        .as_object()
+        .expect("routes");
+    let methods = router.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().expect("methods").iter();
+        methods.map(move |(method, function)| format!("{method} {path} → {}", function.as_str().expect("a function")))
+    });
+    assert_eq!(methods.collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
 fn only_keys_rs_has_key_literals() {
     let keys = [
         "DEAL#",
