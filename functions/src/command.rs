@@ -1,6 +1,6 @@
 //! The one way of every command: read the deal, decide, write once, answer.
 
-use domain::{Actor, Command, Deal, DealId, Refusal, Timestamp, decide, evolve};
+use domain::{Access, Actor, Command, Deal, DealId, Refusal, Timestamp, decide, evolve};
 use edge::{Answer, App, Caller, Problem, clock, entropy, request};
 use futures_util::future::try_join;
 use lambda_http::Request;
@@ -30,8 +30,10 @@ pub(crate) struct Outcome<'a> {
 
 /// Why a command gave no answer of its own.
 enum Stop {
-    Refused(Refusal),
-    Problem(Problem),
+    /// What was asked for is wrong, as things stand.
+    Refused(Problem),
+    /// What was asked for could not be done.
+    Failed(Problem),
     /// Its idempotency key was used before.
     Used(Recorded),
     /// Somebody else was faster.
@@ -40,13 +42,13 @@ enum Stop {
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self::Refused(refusal.into())
     }
 }
 
 impl From<Problem> for Stop {
     fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
+        Self::Refused(problem)
     }
 }
 
@@ -55,7 +57,7 @@ impl From<Error> for Stop {
         match error {
             Error::Used(recorded) => Self::Used(*recorded),
             Error::Stale => Self::Stale,
-            other => Self::Problem(other.into()),
+            other => Self::Failed(other.into()),
         }
     }
 }
@@ -72,7 +74,11 @@ impl<'a> Call<'a> {
         let idempotency = key.map(|key| Idempotency {
             organization: by.organization.clone(),
             key,
-            fingerprint: request::fingerprint(request),
+            // An answer is not replayed to somebody who may not see what it shows.
+            fingerprint: match &by.access {
+                Access::All => request::fingerprint(request),
+                Access::Team(email) => format!("{} {email}", request::fingerprint(request)),
+            },
         });
         Ok(Self {
             app,
@@ -181,15 +187,15 @@ impl<'a> Call<'a> {
         let (problem, used) = match outcome {
             Ok(answer) => return Ok(answer),
             Err(Stop::Used(used)) => (Problem::unavailable(), Some(used)),
-            Err(Stop::Problem(problem)) => (problem, None),
             Err(Stop::Stale) => (Problem::unavailable(), None),
-            Err(Stop::Refused(refusal)) => {
+            Err(Stop::Refused(problem)) => {
                 let used = match &self.idempotency {
                     Some(key) => self.app.store.recorded(key, clock::now()).await?,
                     None => None,
                 };
-                (refusal.into(), used)
+                (problem, used)
             }
+            Err(Stop::Failed(problem)) => return Err(problem),
         };
         match (used, &self.idempotency) {
             (Some(used), Some(key)) if used.fingerprint == key.fingerprint => replay(&used),

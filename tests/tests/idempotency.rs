@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: repeating a request does nothing but give its answer again.
 
+use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Client, World, but, deal, invitation};
+use tests::{Answer, Client, JSON, World, but, deal, invitation};
 use tokio::task::JoinSet;
 
 async fn keyed(client: &Client, key: &str, path: &str, body: &Value) -> Answer {
@@ -69,6 +70,35 @@ async fn a_key_is_for_one_request() {
     keyed(&world.admin("fabrikam"), "k", "/v1/opportunities", &deal(&[]))
         .await
         .is(201);
+}
+
+#[tokio::test]
+async fn a_repetition_is_no_stale_write() {
+    let world = World::start().await;
+    let path = world.deal(&["fabrikam"]).await;
+    let fabrikam = world.admin("fabrikam");
+    let response = format!("{path}/response");
+    let etag = fabrikam.get(&path).await.header("etag").to_owned();
+    let headers = [JSON, ("idempotency-key", "k"), ("if-match", etag.as_str())];
+    let accept = json!({"decision": "accept"}).to_string();
+    let ask = || fabrikam.send(Method::POST, &response, &headers, Some(accept.clone()));
+    let first = ask().await;
+    assert_eq!(first.is(200).standing(), "accepted");
+    assert_eq!(ask().await, first);
+}
+
+#[tokio::test]
+async fn an_answer_is_not_replayed_to_who_may_not_see_it() {
+    let world = World::start().await;
+    let carla = world.user("contoso", &["seller"], "carla");
+    let sam = world.user("contoso", &["seller"], "sam");
+    let path = world.deal(&[]).await;
+    let notes = format!("{path}/notes");
+    let body = json!({"text": "MARKER", "visibility": "internal"});
+    let first = keyed(&carla, "k", &notes, &body).await;
+    assert_eq!(keyed(&carla, "k", &notes, &body).await, first);
+    let other = keyed(&sam, "k", &notes, &body).await;
+    assert!(!other.refuses(422, "idempotencyKeyReused").text.contains("MARKER"));
 }
 
 #[tokio::test]

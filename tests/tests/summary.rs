@@ -66,9 +66,9 @@ async fn by_hand(client: &Client) -> Value {
     let mut totals: Vec<Value> = totals.collect();
     totals.sort_by_key(ToString::to_string);
     // What brought nothing is left out.
-    campaigns
-        .values_mut()
-        .for_each(|(.., value)| value.retain(|_, cents| *cents != 0));
+    for (.., value) in campaigns.values_mut() {
+        value.retain(|_, cents| *cents != 0);
+    }
     let campaigns = campaigns.iter();
     let campaigns = campaigns.map(|(id, (deals, won, lost, value))| json!([id, deals, won, lost, value]));
     json!({"totals": totals, "campaigns": campaigns.collect::<Vec<_>>()})
