@@ -163,7 +163,7 @@ async fn the_same_customer_with_a_common_solution_is_a_possible_duplicate() {
 
 #[tokio::test]
 async fn what_was_received_counts_until_it_lapses() {
-    let world = World::with_window(TimeDelta::milliseconds(700)).await;
+    let world = World::with_window(TimeDelta::seconds(2)).await;
     world.deal(&["fabrikam"]).await;
     let fabrikam = world.admin("fabrikam");
     let customer = json!({"id": "123456789"});

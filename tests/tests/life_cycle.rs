@@ -487,7 +487,7 @@ async fn archived_is_final() {
 
 #[tokio::test]
 async fn at_respond_by_it_has_expired_for_everyone_though_nobody_wrote_it_down() {
-    let world = World::with_window(TimeDelta::milliseconds(700)).await;
+    let world = World::with_window(TimeDelta::seconds(2)).await;
     let deal = world.deal(&["fabrikam"]).await;
     let fabrikam = world.admin("fabrikam");
     assert_eq!(stands(&world, "fabrikam", &deal).await, "received");
