@@ -9,7 +9,7 @@ use crate::representation::show;
 
 /// Reports that the caller's organization won or lost.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
-    let call = Call::of(&app, &request)?;
+    let call = Call::of(&app, &request, &[])?;
     let form = CloseForm::read(&request::json_body(&request, Accepts::Json)?);
     let by = &call.by;
     call.change(

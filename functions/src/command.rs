@@ -1,7 +1,7 @@
 //! The one way of every command: read the deal, decide, write once, answer.
 
 use domain::{Access, Actor, Command, Deal, DealId, Refusal, Timestamp, decide, evolve};
-use edge::{Answer, App, Caller, Problem, clock, entropy, request};
+use edge::{Answer, App, Caller, Problem, Query, clock, entropy, request};
 use futures_util::future::try_join;
 use lambda_http::Request;
 use lambda_http::http::Method;
@@ -15,6 +15,7 @@ pub(crate) struct Call<'a> {
     app: &'a App,
     request: &'a Request,
     pub(crate) by: Actor,
+    pub(crate) query: Query,
     idempotency: Option<Idempotency>,
 }
 
@@ -63,9 +64,11 @@ impl From<Error> for Stop {
 }
 
 impl<'a> Call<'a> {
-    /// The call, if the caller may change deals at all.
-    pub(crate) fn of(app: &'a App, request: &'a Request) -> Result<Self, Problem> {
+    /// The call, if the caller may change deals at all. A query parameter that means nothing here is refused: who asks for a
+    /// dry run of something that has none must not get the real thing.
+    pub(crate) fn of(app: &'a App, request: &'a Request, parameters: &[&str]) -> Result<Self, Problem> {
         let by = Caller::of(request)?.may_write()?;
+        let query = request::query(request, parameters)?;
         let key = if request.method() == Method::POST {
             request::idempotency_key(request)?
         } else {
@@ -84,6 +87,7 @@ impl<'a> Call<'a> {
             app,
             request,
             by,
+            query,
             idempotency,
         })
     }

@@ -38,9 +38,8 @@ struct InviteeBody<'a> {
 
 /// Creates a deal, and invites others to it where the request says so; with `dryRun=true` only shows what would be.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
-    let call = Call::of(&app, &request)?;
-    let query = request::query(&request, &["dryRun"])?;
-    let dry_run = match query.get("dryRun").unwrap_or("false") {
+    let call = Call::of(&app, &request, &["dryRun"])?;
+    let dry_run = match call.query.get("dryRun").unwrap_or("false") {
         "false" => false,
         "true" => true,
         _ => return parameter("dryRun", Err(Flaw::choice(&["true", "false"]))),

@@ -1,7 +1,7 @@
 //! `PUT` and `DELETE /v1/opportunities/{id}/favorite`
 
 use domain::Refusal;
-use edge::{Answer, App, Caller, Problem};
+use edge::{Answer, App, Caller, Problem, request};
 use lambda_http::Request;
 use lambda_http::http::Method;
 use store::MAX_FAVORITES;
@@ -12,6 +12,7 @@ use crate::get::own_view;
 /// in every stage, as often as one likes.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
     let by = Caller::of(&request)?.may_read()?;
+    request::query(&request, &[])?;
     let view = own_view(&app, &by, &request).await?;
     if request.method() == Method::DELETE {
         app.store.unmark(&by, &view.deal).await?;

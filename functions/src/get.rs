@@ -17,6 +17,7 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
     if request.raw_http_path().ends_with("/history") {
         return history(&app, by, &request).await;
     }
+    request::query(&request, &[])?;
     let id = deal_id(&request)?;
     let (deal, favorite) = try_join(app.store.deal(&id), app.store.is_favorite(by, &id)).await?;
     let deal = deal.ok_or(Refusal::NotFound)?.at(clock::now());

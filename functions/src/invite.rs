@@ -10,7 +10,7 @@ use crate::representation::show;
 
 /// Sends the deal to another organization, or takes a pending invitation back.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
-    let call = Call::of(&app, &request)?;
+    let call = Call::of(&app, &request, &[])?;
     if request.method() == Method::DELETE {
         withdraw(call, &request).await
     } else {

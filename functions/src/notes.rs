@@ -39,7 +39,7 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
 }
 
 async fn add(app: &App, request: &Request) -> Result<Answer, Problem> {
-    let call = Call::of(app, request)?;
+    let call = Call::of(app, request, &[])?;
     let form = NoteForm::read(&request::json_body(request, Accepts::Json)?);
     let by = &call.by;
     call.change(

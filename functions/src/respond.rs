@@ -9,7 +9,7 @@ use crate::representation::show;
 
 /// Accepts or declines an invitation.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
-    let call = Call::of(&app, &request)?;
+    let call = Call::of(&app, &request, &[])?;
     let form = RespondForm::read(&request::json_body(&request, Accepts::Json)?);
     let by = &call.by;
     call.change(

@@ -9,7 +9,7 @@ use crate::representation::show;
 
 /// Changes the caller's organization's view of a deal.
 pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
-    let call = Call::of(&app, &request)?;
+    let call = Call::of(&app, &request, &[])?;
     let form = UpdateForm::read(&request::json_body(&request, Accepts::MergePatch)?);
     if request::if_match(&request)?.is_none() {
         return Err(Problem::precondition_required());

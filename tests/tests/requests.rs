@@ -568,6 +568,35 @@ async fn what_is_no_request_at_all() {
 }
 
 #[tokio::test]
+async fn a_query_parameter_that_means_nothing_is_refused_everywhere() {
+    let world = World::start().await;
+    let path = world.deal(&["fabrikam"]).await;
+    let contoso = world.admin("contoso");
+    let before = world.dump().await;
+    let note = json!({"text": "x", "visibility": "internal"});
+    for (method, suffix, body) in [
+        (Method::GET, "", Value::Null),
+        (Method::GET, "/history", Value::Null),
+        (Method::GET, "/notes", Value::Null),
+        (Method::PUT, "/favorite", Value::Null),
+        (Method::DELETE, "/favorite", Value::Null),
+        (Method::PATCH, "", json!({"name": "x"})),
+        (Method::POST, "/notes", note),
+        (Method::POST, "/invitations", invitation("northwind")),
+        (Method::DELETE, "/invitations/fabrikam", Value::Null),
+        (Method::POST, "/close", json!({"outcome": "won"})),
+        (Method::POST, "/response", json!({"decision": "accept"})),
+    ] {
+        let path = format!("{path}{suffix}?dryRun=true");
+        let answer = contoso
+            .send(method, &path, &[JSON, ("if-match", "*")], Some(body.to_string()))
+            .await;
+        answer.refuses(400, "malformedParameter");
+    }
+    assert_eq!(world.dump().await, before);
+}
+
+#[tokio::test]
 async fn the_gateway_answers_what_is_no_route() {
     let world = World::start().await;
     let contoso = world.admin("contoso");

@@ -185,6 +185,22 @@ fn command(dice: &mut Dice, deals: &[String]) -> (&'static str, String, Value) {
     }
 }
 
+#[tokio::test]
+async fn what_was_won_for_nothing_is_won() {
+    let world = World::start().await;
+    let path = world.deal(&[]).await;
+    let admin = world.admin("contoso");
+    let won = json!({"outcome": "won", "finalValue": {"amount": "0", "currency": "JPY"}});
+    admin.post(&format!("{path}/close"), &won).await.is(200);
+    let campaign =
+        json!({"campaignId": "contoso-campaign", "deals": 1, "won": 1, "lost": 0, "wonValue": [], "winRate": 1.0});
+    for client in [admin, world.user("contoso", &["seller"], "carla")] {
+        let summary = client.get("/v1/summary").await;
+        assert_eq!(summary.is(200).body["campaigns"], json!([campaign]));
+        assert_eq!(summary.body["totals"][0]["count"], 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_random_walk_adds_up() {
     let world = World::with_window(TimeDelta::milliseconds(400)).await;

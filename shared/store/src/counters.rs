@@ -66,7 +66,7 @@ impl Store {
                 }
             }
         }
-        Ok(summary)
+        Ok(summary.without_zeros())
     }
 
     /// What a change of a deal does to the counters of the organizations whose views it changed.
