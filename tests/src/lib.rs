@@ -17,10 +17,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, header};
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use local::{Claims, Data, Options, Stack};
+use ring::hmac;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -148,6 +151,19 @@ impl World {
         local::token(SECRET, &claims, TimeDelta::hours(-1))
     }
 
+    /// Whoever has a token with just these claims, as any issuer might have made it.
+    pub fn claiming(&self, claims: &Value) -> Client {
+        let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let signed = format!(
+            "{}.{}",
+            encoded(&json!({"alg": "HS256", "typ": "JWT"})),
+            encoded(claims)
+        );
+        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+        self.bearer(&format!("{signed}.{signature}"))
+    }
+
     /// Whoever has this token.
     pub fn bearer(&self, token: &str) -> Client {
         Client::at(&self.stack.url(), token)
@@ -178,18 +194,23 @@ impl World {
         deal
     }
 
+    /// The table itself, past whatever stands between.
+    pub fn table(&self) -> aws_sdk_dynamodb::Client {
+        edge::DynamoDb {
+            endpoint: Some(self.engine.clone()),
+            ..self.stack.app().config.dynamodb.clone()
+        }
+        .client()
+    }
+
     /// Everything in the table, by keys.
     #[expect(
         clippy::disallowed_methods,
         reason = "to see that nothing was written, a test reads everything"
     )]
     pub async fn dump(&self) -> BTreeMap<(String, String), Item> {
-        let client = edge::DynamoDb {
-            endpoint: Some(self.engine.clone()),
-            ..self.stack.app().config.dynamodb.clone()
-        }
-        .client();
-        let pages = client.scan().table_name(local::TABLE).into_paginator().items().send();
+        let scan = self.table().scan().table_name(local::TABLE);
+        let pages = scan.into_paginator().items().send();
         let items = pages
             .collect::<Result<Vec<_>, _>>()
             .await

@@ -5,7 +5,9 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use chrono::TimeDelta;
+use local::Claims;
+use serde_json::{Value, json};
 use tests::{Client, World, deal};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -54,7 +56,11 @@ fn cosell(args: &[&str]) -> Command {
 
 /// Starts a stack on a free port; the process and its URL.
 async fn start(args: &[&str]) -> (Child, String) {
-    let mut child = cosell(args).arg("--port=0").spawn().expect("it starts");
+    started(cosell(args)).await
+}
+
+async fn started(mut command: Command) -> (Child, String) {
+    let mut child = command.arg("--port=0").spawn().expect("it starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let first = timeout(PATIENCE, lines.next_line())
         .await
@@ -221,4 +227,48 @@ async fn two_stacks_in_one_process_do_not_meet() {
     let path = one.deal(&[]).await;
     one.admin("contoso").get(&path).await.is(200);
     other.admin("contoso").get(&path).await.is(404);
+}
+
+#[tokio::test]
+async fn its_settings_come_from_the_environment() {
+    let mut command = cosell(&["--memory", "--no-seed"]);
+    command.envs([
+        ("COSELL_RESPONSE_WINDOW", "PT1S"),
+        ("COSELL_SWEEP_RATE", "off"),
+        ("COSELL_DEV_SECRET", tests::SECRET),
+    ]);
+    let (child, url) = started(command).await;
+    let port = url.rsplit(':').next().expect("a port").to_owned();
+    // Signed with the usual secret, which is not this one's.
+    Client::at(&url, &token("contoso").await)
+        .get("/v1/opportunities?tab=outbound")
+        .await
+        .is(401);
+    let claims = |organization: &str| Claims {
+        org: organization.to_owned(),
+        roles: vec!["referrals_admin".to_owned()],
+        email: format!("ana@{organization}.example"),
+        name: None,
+        sub: "ana".to_owned(),
+    };
+    let client = |organization| {
+        let token = local::token(tests::SECRET, &claims(organization), TimeDelta::hours(1));
+        Client::at(&url, &token)
+    };
+    let (contoso, fabrikam) = (client("contoso"), client("fabrikam"));
+    let sweep = || async {
+        let output = cosell(&["sweep", "--port", &port]).output().await.expect("it runs");
+        serde_json::from_slice::<Value>(&output.stdout).expect("a report")
+    };
+    local::import(port.parse().expect("a port"), tests::CATALOG)
+        .await
+        .expect("imported");
+    let created = contoso.post("/v1/opportunities", &deal(&["fabrikam"])).await;
+    let path = created.is(201).header("location").to_owned();
+    tests::eventually("it expires after a second", || async {
+        (fabrikam.get(&path).await.standing() == "archived expired").then_some(())
+    })
+    .await;
+    assert_eq!(sweep().await["expired"], 1, "nothing swept it but this");
+    assert!(interrupt(child).await.success());
 }

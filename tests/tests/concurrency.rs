@@ -226,3 +226,55 @@ async fn commands_that_do_not_contradict_all_succeed() {
         assert_eq!(stands, ["accepted", "archived declined", "received"]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_last_seat_is_taken_once() {
+    let world = World::start().await;
+    let organizations = (0..12).map(|n| {
+        json!({"kind": "organization", "id": format!("p{n}"), "name": "P", "organizationKind": "partner"}).to_string()
+    });
+    let lines = organizations.collect::<Vec<_>>().join("\n");
+    world.stack.import(&lines).await.expect("imported");
+    let eight: Vec<_> = (0..8).map(|n| format!("p{n}")).collect();
+    let eight: Vec<&str> = eight.iter().map(String::as_str).collect();
+    for _ in 0..ROUNDS {
+        let deal = world.deal(&eight).await;
+        let contoso = world.admin("contoso");
+        let invite = |n| Ask::Post(format!("{deal}/invitations"), invitation(&format!("p{n}")));
+        let answers = race((8..12).map(|n| (contoso.clone(), invite(n))).collect()).await;
+        winner(&answers, 409);
+        let participants = contoso.get(&deal).await.body["participants"].as_array().map(Vec::len);
+        assert_eq!(participants, Some(10));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_waits_on_a_deal_that_its_owner_closed() {
+    let world = World::start().await;
+    for _ in 0..ROUNDS {
+        let deal = world.deal(&[]).await;
+        let contoso = world.admin("contoso");
+        let answers = race(vec![
+            (
+                contoso.clone(),
+                Ask::Post(format!("{deal}/close"), json!({"outcome": "won"})),
+            ),
+            (
+                contoso.clone(),
+                Ask::Post(format!("{deal}/invitations"), invitation("fabrikam")),
+            ),
+        ])
+        .await;
+        assert_eq!(answers[0].is(200).standing(), "archived won");
+        let seen = world.admin("fabrikam").get(&deal).await;
+        if answers[1].status == 201 {
+            assert_eq!(seen.is(200).standing(), "archived withdrawn");
+            let expected = ["created", "invited", "won", "withdrawn"];
+            assert_eq!(types(&world, &deal).await, expected);
+        } else {
+            answers[1].refuses(409, "wrongStage");
+            seen.is(404);
+            assert_eq!(types(&world, &deal).await, ["created", "won"]);
+        }
+    }
+}

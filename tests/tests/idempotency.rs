@@ -1,5 +1,6 @@
 //! `Idempotency-Key`: repeating a request does nothing but give its answer again.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::http::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Client, JSON, World, but, deal, invitation};
@@ -164,4 +165,81 @@ async fn sixteen_at_once_make_one_deal_and_get_the_same_answer() {
         world.admin("fabrikam").all("/v1/opportunities?tab=inbound").await.len(),
         5
     );
+}
+
+/// Sends all at once.
+async fn at_once(requests: Vec<(Client, String, Value)>, key: &str) -> Vec<Answer> {
+    let mut posts = JoinSet::new();
+    for (client, path, body) in requests {
+        let key = key.to_owned();
+        posts.spawn(async move { keyed(&client, &key, &path, &body).await });
+    }
+    posts.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_different_requests_with_one_key_make_one_deal() {
+    let world = World::start().await;
+    let contoso = world.admin("contoso");
+    let requests = (0..16).map(|n| {
+        let body = but(deal(&[]), "/name", json!(format!("Deal {n}")));
+        (contoso.clone(), "/v1/opportunities".to_owned(), body)
+    });
+    let answers = at_once(requests.collect(), "k").await;
+    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    assert_eq!(made.len(), 1, "{answers:#?}");
+    for answer in refused {
+        answer.refuses(422, "idempotencyKeyReused");
+    }
+    assert_eq!(contoso.all("/v1/opportunities?tab=outbound").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_command_that_is_sent_eight_times_at_once_happens_once() {
+    let world = World::start().await;
+    let fabrikam = world.admin("fabrikam");
+    for round in 0..5 {
+        let path = world.deal(&["fabrikam"]).await;
+        for (action, body) in [
+            ("response", json!({"decision": "accept", "note": "Ours"})),
+            ("close", json!({"outcome": "won"})),
+        ] {
+            let before = world.events(&path).await.len();
+            let request = (fabrikam.clone(), format!("{path}/{action}"), body);
+            let answers = at_once(vec![request; 8], &format!("{action} {round}")).await;
+            answers[0].is(200);
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+            assert_eq!(world.events(&path).await.len(), before + 1, "{action}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_counts_for_a_day_though_its_record_may_stay_longer() {
+    let world = World::start().await;
+    let contoso = world.admin("contoso");
+    let body = deal(&[]);
+    let create = || keyed(&contoso, "k", "/v1/opportunities", &body);
+    let before = edge::clock::now().millis() / 1_000;
+    let first = create().await;
+    let after = edge::clock::now().millis() / 1_000;
+    let key = ("IDEM#contoso#k".to_owned(), "IDEM".to_owned());
+    let expires_at = world.dump().await[&key]["expiresAt"].as_u64().expect("seconds");
+    let day = 24 * 60 * 60;
+    assert!((before + day..=after + day).contains(&expires_at), "{expires_at}");
+    assert_eq!(create().await, first);
+
+    let expire = world.table().update_item().table_name(local::TABLE);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    expire
+        .key("pk", text(&key.0))
+        .key("sk", text(&key.1))
+        .update_expression("SET expiresAt = :past")
+        .expression_attribute_values(":past", AttributeValue::N((before - 1).to_string()))
+        .send()
+        .await
+        .expect("the record is aged");
+    let second = create().await;
+    assert_ne!(second.is(201).header("location"), first.header("location"));
+    assert_eq!(create().await, second, "and it counts again");
 }

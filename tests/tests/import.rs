@@ -1,5 +1,6 @@
 //! Imports: repeatable, in any order, each bad line by its number.
 
+use local::Stack;
 use serde_json::{Value, json};
 use tests::World;
 
@@ -120,4 +121,33 @@ async fn an_organization_is_co_sell_ready_while_one_of_its_solutions_is() {
     assert_eq!(may_invite().await, 201);
     import(&world, &line("b", "northwind", true)).await;
     assert_eq!(may_invite().await, 403, "its last one has another publisher now");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_exchange_has_one_vendor_whoever_comes_first() {
+    let line =
+        |id: &str| json!({"kind": "organization", "id": id, "name": id, "organizationKind": "vendor"}).to_string();
+    for _ in 0..5 {
+        let stack = Stack::start(tests::options()).await.expect("the stack starts");
+        let (one, other) = (line("one"), line("other"));
+        let (one, other) = tokio::join!(stack.import(&one), stack.import(&other));
+        let reports = [one.expect("imported"), other.expect("imported")];
+        let created: u64 = reports.iter().map(|report| counts(report)[1]).sum();
+        assert_eq!(created, 1, "{reports:?}");
+        let bad = reports.iter().find(|report| report["created"] == 0).expect("the other");
+        assert_eq!(bad["bad"][0]["errors"][0]["code"], "secondVendor", "{reports:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_may_come_from_anywhere() {
+    let world = World::start().await;
+    let solution = r#"{"kind": "solution", "id": "x", "name": "X", "publisher": "fabrikam", "coSellReady": true}"#;
+    // A byte order mark, carriage returns, blank lines, no end of the last line.
+    let lines = format!("\u{feff}{solution}\r\n\r\n  \r\n[]\r\n{solution}");
+    let report = import(&world, &lines).await;
+    assert_eq!(counts(&report), [3, 1, 0, 1], "{report}");
+    let bad = &report["bad"];
+    assert_eq!((bad.as_array().map(Vec::len), &bad[0]["line"]), (Some(1), &json!(4)));
+    assert_eq!(counts(&import(&world, "").await), [0, 0, 0, 0]);
 }

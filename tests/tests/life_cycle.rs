@@ -579,3 +579,84 @@ async fn who_let_it_lapse_can_be_invited_again_before_any_sweep() {
         "the silence is told as well"
     );
 }
+
+#[tokio::test]
+async fn only_what_is_pending_can_be_withdrawn() {
+    let world = World::with_window(TimeDelta::seconds(3)).await;
+    let deal = world.deal(&["fabrikam", "northwind", "tailspin"]).await;
+    let respond = |organization: &str, answer: Value| {
+        let (client, path) = (world.admin(organization), format!("{deal}/response"));
+        async move { client.post(&path, &answer).await.is(200).status }
+    };
+    respond("fabrikam", accept()).await;
+    respond("northwind", decline()).await;
+    eventually("the last invitation expires", || async {
+        (stands(&world, "tailspin", &deal).await == "archived expired").then_some(())
+    })
+    .await;
+    let before = world.dump().await;
+    for (organization, stands) in [
+        ("fabrikam", "accepted"),
+        ("northwind", "archived declined"),
+        ("tailspin", "archived expired"),
+    ] {
+        let path = format!("{deal}/invitations/{organization}");
+        let refused = world.admin("contoso").delete(&path).await;
+        assert_eq!(refused.refuses(409, "wrongStage").standing(), stands);
+    }
+    let itself = world
+        .admin("contoso")
+        .delete(&format!("{deal}/invitations/contoso"))
+        .await;
+    assert!([404, 409].contains(&itself.status), "{itself}");
+    assert_eq!(world.dump().await, before);
+}
+
+#[tokio::test]
+async fn what_ended_without_an_answer_is_final_too() {
+    let world = World::with_window(TimeDelta::seconds(2)).await;
+    let fabrikam = world.admin("fabrikam");
+    let lapsed = world.deal(&["fabrikam"]).await;
+    eventually("the invitation expires", || async {
+        (stands(&world, "fabrikam", &lapsed).await == "archived expired").then_some(())
+    })
+    .await;
+    let withdrawn = world.deal(&["fabrikam"]).await;
+    let closed = world.admin("contoso").post(&format!("{withdrawn}/close"), &won()).await;
+    assert_eq!(closed.is(200).participant("fabrikam"), "archived withdrawn");
+    for swept in [false, true] {
+        for (deal, stands) in [(&lapsed, "archived expired"), (&withdrawn, "archived withdrawn")] {
+            let before = world.dump().await;
+            for (action, body) in [
+                ("response", accept()),
+                ("response", decline()),
+                ("close", won()),
+                ("close", lost()),
+            ] {
+                let refused = fabrikam.post(&format!("{deal}/{action}"), &body).await;
+                assert_eq!(refused.refuses(409, "wrongStage").standing(), stands, "swept: {swept}");
+            }
+            let refused = fabrikam.patch_now(deal, &json!({"name": "Mine"})).await;
+            assert_eq!(refused.refuses(409, "wrongStage").standing(), stands);
+            assert_eq!(world.dump().await, before);
+        }
+        world.stack.sweep().await.expect("swept");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_that_closes_after_respond_by_takes_nothing_back() {
+    let world = World::with_window(TimeDelta::milliseconds(300)).await;
+    let deal = world.deal(&["fabrikam"]).await;
+    eventually("the invitation expires", || async {
+        (stands(&world, "fabrikam", &deal).await == "archived expired").then_some(())
+    })
+    .await;
+    let closed = world.admin("contoso").post(&format!("{deal}/close"), &won()).await;
+    assert_eq!(closed.is(200).participant("fabrikam"), "archived expired");
+    world.stack.sweep().await.expect("swept");
+    assert_eq!(stands(&world, "fabrikam", &deal).await, "archived expired");
+    let events = world.events(&deal).await;
+    let count = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+    assert_eq!([count("expired"), count("withdrawn"), count("won")], [1, 0, 1]);
+}

@@ -1,7 +1,8 @@
 //! Lists: tabs, order, pages, cursors.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::{World, but, deal, standing};
+use tests::{Answer, Client, World, but, deal, eventually, standing};
 
 fn ids(items: &[Value]) -> Vec<&str> {
     items.iter().map(|item| item["id"].as_str().expect("an id")).collect()
@@ -26,6 +27,17 @@ async fn many(world: &World, count: usize) -> Vec<String> {
         order.insert(0, tests::id(&path).to_owned());
     }
     order
+}
+
+/// The items of all pages after this one.
+async fn after(client: &Client, path: &str, page: &Answer) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut page = page.clone();
+    while let Some(cursor) = page.body["nextCursor"].as_str() {
+        page = client.get(&format!("{path}&cursor={cursor}")).await;
+        items.extend(page.is(200).body["items"].as_array().expect("items").clone());
+    }
+    items
 }
 
 #[tokio::test]
@@ -166,6 +178,17 @@ async fn a_cursor_is_for_its_own_list_and_unharmed() {
             .await
             .refuses(400, "malformedCursor");
     }
+    for other in [
+        cursor[..cursor.len() - 1].to_owned(),
+        format!("{cursor}A"),
+        format!("{cursor}="),
+        "end".to_owned(),
+    ] {
+        fabrikam
+            .get(&format!("{path}&cursor={other}"))
+            .await
+            .refuses(400, "malformedCursor");
+    }
 }
 
 #[tokio::test]
@@ -174,7 +197,6 @@ async fn a_walk_is_not_disturbed_by_what_happens_meanwhile() {
     let order = many(&world, 12).await;
     let contoso = world.admin("contoso");
     let first = contoso.get("/v1/opportunities?tab=outbound&limit=4").await;
-    let cursor = first.body["nextCursor"].as_str().expect("more").to_owned();
     // One that was shown changes, one is new.
     contoso
         .patch_now(&format!("/v1/opportunities/{}", order[1]), &json!({"name": "Changed"}))
@@ -184,14 +206,53 @@ async fn a_walk_is_not_disturbed_by_what_happens_meanwhile() {
         .post("/v1/opportunities", &but(deal(&[]), "/name", json!("New")))
         .await
         .is(201);
-    let mut rest = Vec::new();
-    let mut next = Some(cursor);
-    while let Some(cursor) = next {
-        let page = contoso
-            .get(&format!("/v1/opportunities?tab=outbound&limit=4&cursor={cursor}"))
-            .await;
-        rest.extend(page.is(200).body["items"].as_array().expect("items").clone());
-        next = page.body["nextCursor"].as_str().map(str::to_owned);
-    }
+    let rest = after(&contoso, "/v1/opportunities?tab=outbound&limit=4", &first).await;
     assert_eq!(ids(&rest), order[4..].iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_lapses_during_a_walk_is_shown_once_all_the_same() {
+    let world = World::with_window(TimeDelta::milliseconds(1_500)).await;
+    let mut order = Vec::new();
+    for _ in 0..9 {
+        order.insert(0, tests::id(&world.deal(&["fabrikam"]).await).to_owned());
+    }
+    let fabrikam = world.admin("fabrikam");
+    let path = "/v1/opportunities?tab=inbound&limit=4";
+    let first = fabrikam.get(path).await;
+    let newest = format!("/v1/opportunities/{}", order[0]);
+    eventually("all of them lapse", || async {
+        (fabrikam.get(&newest).await.standing() == "archived expired").then_some(())
+    })
+    .await;
+    let mut items = first.is(200).body["items"].as_array().expect("items").clone();
+    items.extend(after(&fabrikam, path, &first).await);
+    assert_eq!(ids(&items), order);
+    assert!(items[4..].iter().all(|item| standing(item) == "archived expired"));
+    // From the beginning they are the same, in the same order, and none of them waits.
+    assert_eq!(ids(&fabrikam.all(path).await), order);
+    assert_eq!(ids(&fabrikam.all(&format!("{path}&outcome=expired")).await), order);
+    assert!(fabrikam.all(&format!("{path}&stage=received")).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_owners_list_does_not_move_when_others_answer() {
+    let world = World::start().await;
+    let contoso = world.admin("contoso");
+    let older = world.deal(&["fabrikam", "northwind"]).await;
+    let newer = world.deal(&[]).await;
+    let before = contoso.get("/v1/opportunities?tab=outbound").await;
+    let accept = json!({"decision": "accept"});
+    let decline = json!({"decision": "decline", "reason": "budget"});
+    for (organization, answer) in [("fabrikam", accept), ("northwind", decline)] {
+        let answered = world
+            .admin(organization)
+            .post(&format!("{older}/response"), &answer)
+            .await;
+        answered.is(200);
+    }
+    let after = contoso.get("/v1/opportunities?tab=outbound").await;
+    assert_eq!(after, before);
+    let items = after.body["items"].as_array().expect("items");
+    assert_eq!(ids(items), [tests::id(&newer), tests::id(&older)]);
 }

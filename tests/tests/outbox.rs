@@ -177,3 +177,53 @@ async fn ids_of_events_and_notices_are_unique_and_in_order() {
     assert_eq!(ids.len(), 8 + 9);
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:#?}");
 }
+
+#[tokio::test]
+async fn nothing_of_the_owners_own_is_in_what_others_are_told() {
+    let world = World::start().await;
+    let mut body = tests::deal(&["fabrikam", "northwind"]);
+    for field in ["note", "crmId", "campaignId"] {
+        body[field] = json!("MARKER");
+    }
+    body["team"][0]["name"] = json!("MARKER");
+    let contoso = world.admin("contoso");
+    let created = contoso.post("/v1/opportunities", &body).await;
+    let deal = created.is(201).header("location").to_owned();
+    let answers = [
+        (
+            "fabrikam",
+            json!({"decision": "accept", "note": "MARKER", "crmId": "MARKER"}),
+        ),
+        (
+            "northwind",
+            json!({"decision": "decline", "reason": "other", "note": "MARKER"}),
+        ),
+    ];
+    for (organization, answer) in answers {
+        let answered = world
+            .admin(organization)
+            .post(&format!("{deal}/response"), &answer)
+            .await;
+        answered.is(200);
+    }
+    let close = json!({"outcome": "lost", "reason": "other", "note": "MARKER"});
+    for organization in ["fabrikam", "contoso"] {
+        let closed = world.admin(organization).post(&format!("{deal}/close"), &close).await;
+        closed.is(200);
+    }
+    let events = world.events(&deal).await;
+    let notices: Vec<&Value> = events.iter().filter_map(|event| event.get("notices")).collect();
+    assert_eq!(notices.len(), 6, "{notices:#?}");
+    for notices in notices {
+        assert!(!notices.to_string().contains("MARKER"), "{notices:#}");
+    }
+    // A private deal is nobody else's business at all.
+    let private = world.deal(&[]).await;
+    contoso
+        .post(&format!("{private}/close"), &json!({"outcome": "won"}))
+        .await
+        .is(200);
+    let events = world.events(&private).await;
+    assert_eq!(events.len(), 2);
+    assert!(events.iter().all(|event| event.get("notices").is_none()), "{events:#?}");
+}

@@ -26,6 +26,12 @@ fn date(days_ahead: i64) -> Value {
     json!(date.to_string())
 }
 
+/// A right address of so many characters.
+fn address(length: usize) -> Value {
+    let rest = "b".repeat(length - 64 - 1 - 2 * 60 - ".example".len());
+    json!(format!("{0}@{1}.{1}.{rest}.example", "a".repeat(64), "b".repeat(59)))
+}
+
 async fn check(cases: Vec<Case>, base: Value) {
     let world = World::start().await;
     let contoso = world.admin("contoso");
@@ -62,7 +68,9 @@ async fn the_limits_of_a_deal() {
         ("/name", json!(7), Some(("/name", "wrongType"))),
         ("/crmId", text(64), None),
         ("/crmId", text(65), Some(("/crmId", "tooLong"))),
+        ("/crmId", json!(""), Some(("/crmId", "empty"))),
         ("/crmId", Value::Null, None),
+        ("/campaignId", json!(""), Some(("/campaignId", "empty"))),
         ("/campaignId", text(64), None),
         ("/campaignId", text(65), Some(("/campaignId", "tooLong"))),
         ("/estimatedValue/amount", json!("999999999999999.99"), None),
@@ -104,6 +112,12 @@ async fn the_limits_of_a_deal() {
             Some(("/estimatedValue/amount", "tooManyDecimals")),
         ),
         ("/estimatedValue", json!({"amount": "1.234", "currency": "KWD"}), None),
+        (
+            "/estimatedValue",
+            json!({"amount": "1.2345", "currency": "KWD"}),
+            Some(("/estimatedValue/amount", "tooManyDecimals")),
+        ),
+        ("/estimatedValue", json!({"amount": "1.2345", "currency": "CLF"}), None),
         ("/estimatedValue", Value::Null, Some(("/estimatedValue", "required"))),
         ("/estimatedCloseDate", date(1), None),
         (
@@ -126,20 +140,10 @@ async fn the_limits_of_a_deal() {
             json!("+1234567890123456"),
             Some(("/team/0/phone", "invalidPhone")),
         ),
-        (
-            "/team/0/email",
-            json!(format!(
-                "{}@{}.example",
-                "a".repeat(64),
-                vec!["b".repeat(59); 3].join(".")
-            )),
-            None,
-        ),
-        (
-            "/team/0/email",
-            json!(format!("{}@{}.example", "a".repeat(64), "b.".repeat(91))),
-            Some(("/team/0/email", "tooLong")),
-        ),
+        ("/team/0/email", address(254), None),
+        ("/team/0/email", address(255), Some(("/team/0/email", "tooLong"))),
+        ("/team/0/name", json!(""), Some(("/team/0/name", "empty"))),
+        ("/team", json!([]), Some(("/team", "tooFew"))),
         ("/team/0/email", json!("ana"), Some(("/team/0/email", "invalidEmail"))),
         ("/team/0/email", Value::Null, Some(("/team", "teamContactRequired"))),
         ("/solutions", json!(["cloud"]), None),
@@ -283,6 +287,13 @@ async fn the_limits_of_an_invitation() {
         ("/contacts", people(50), None),
         ("/contacts", people(51), Some(("/contacts", "tooMany"))),
         ("/contacts", Value::Null, None),
+        ("/contacts/0/name", text(80), None),
+        ("/contacts/0/name", text(81), Some(("/contacts/0/name", "tooLong"))),
+        (
+            "/contacts/0/email",
+            address(255),
+            Some(("/contacts/0/email", "tooLong")),
+        ),
         ("/customerConsent", Value::Null, Some(("/customerConsent", "required"))),
         (
             "/customerConsent",
@@ -294,19 +305,7 @@ async fn the_limits_of_an_invitation() {
         ("/note", text(2_000), None),
         ("/note", text(2_001), Some(("/note", "tooLong"))),
     ];
-    for (pointer, value, fault) in cases {
-        let path = world.deal(&[]).await;
-        let answer = contoso
-            .post(
-                &format!("{path}/invitations"),
-                &but(invitation("fabrikam"), pointer, value),
-            )
-            .await;
-        match fault {
-            None => answer.is(201),
-            Some(fault) => answer.has_faults(&[fault]),
-        };
-    }
+    check_on_deal("invitations", &invitation("fabrikam"), cases).await;
     let help_types = [
         "technicalArchitecture",
         "proofOfConcept",
@@ -616,4 +615,227 @@ async fn the_gateway_answers_what_is_no_route() {
             "{answer}"
         );
     }
+}
+
+/// Sends right bodies but for one value to a fresh deal each: a change of it where there is no action, else that action.
+async fn check_on_deal(action: &str, base: &Value, cases: Vec<Case>) {
+    let world = World::start().await;
+    let (invited, who) = match action {
+        "response" => (&["fabrikam"][..], "fabrikam"),
+        _ => (&[][..], "contoso"),
+    };
+    let client = world.admin(who);
+    for (pointer, value, fault) in cases {
+        let path = world.deal(invited).await;
+        let body = but(base.clone(), pointer, value.clone());
+        let before = world.dump().await;
+        let answer = match action {
+            "" => client.patch_now(&path, &body).await,
+            action => client.post(&format!("{path}/{action}"), &body).await,
+        };
+        match fault {
+            None => assert!([200, 201].contains(&answer.status), "{pointer} {value}: {answer}"),
+            Some(fault) => {
+                answer.has_faults(&[fault]);
+                let after = world.dump().await;
+                assert_eq!(after, before, "a refused request writes nothing: {pointer} {value}");
+            }
+        }
+    }
+}
+
+/// What a view may be given by whoever works it.
+fn edits() -> Vec<Case> {
+    let amount = "/estimatedValue/amount";
+    vec![
+        ("/name", text(255), None),
+        ("/name", text(256), Some(("/name", "tooLong"))),
+        ("/name", json!(""), Some(("/name", "empty"))),
+        ("/crmId", text(64), None),
+        ("/crmId", text(65), Some(("/crmId", "tooLong"))),
+        ("/campaignId", text(64), None),
+        ("/campaignId", text(65), Some(("/campaignId", "tooLong"))),
+        ("/estimatedValue", json!({"amount": "0.01", "currency": "USD"}), None),
+        (
+            "/estimatedValue",
+            json!({"amount": "0.001", "currency": "USD"}),
+            Some((amount, "tooManyDecimals")),
+        ),
+        (
+            "/estimatedValue",
+            json!({"amount": "1", "currency": "ZZZ"}),
+            Some(("/estimatedValue/currency", "invalidCurrency")),
+        ),
+        ("/estimatedCloseDate", date(1), None),
+        (
+            "/estimatedCloseDate",
+            date(-1),
+            Some(("/estimatedCloseDate", "dateInPast")),
+        ),
+        ("/team", people(50), None),
+        ("/team", people(51), Some(("/team", "tooMany"))),
+        ("/team", json!([]), Some(("/team", "tooFew"))),
+        ("/stage", json!("archived"), Some(("/stage", "unknownField"))),
+    ]
+}
+
+#[tokio::test]
+async fn the_limits_of_an_acceptance() {
+    let mut cases = edits();
+    cases.extend([
+        ("/note", text(2_000), None),
+        ("/note", text(2_001), Some(("/note", "tooLong"))),
+        ("/solutions", json!(["erp"]), Some(("/solutions", "unknownField"))),
+    ]);
+    check_on_deal("response", &json!({"decision": "accept"}), cases).await;
+}
+
+#[tokio::test]
+async fn the_limits_of_a_decline() {
+    let cases = vec![
+        ("/note", text(2_000), None),
+        ("/note", text(2_001), Some(("/note", "tooLong"))),
+        ("/note", json!(""), Some(("/note", "empty"))),
+        ("/reason", json!("Budget"), Some(("/reason", "invalidChoice"))),
+        ("/reason", json!(["budget"]), Some(("/reason", "wrongType"))),
+        ("/because", json!("x"), Some(("/because", "unknownField"))),
+    ];
+    let base = json!({"decision": "decline", "reason": "budget"});
+    check_on_deal("response", &base, cases).await;
+}
+
+#[tokio::test]
+async fn the_limits_of_a_change() {
+    let mut cases = edits();
+    let contact = |name: &str, value: Value| json!({"contact": {name: value}});
+    cases.extend([
+        ("/solutions", json!(["erp"]), None),
+        ("/solutions", json!([]), Some(("/solutions", "tooFew"))),
+        ("/solutions", json!(vec!["erp"; 51]), Some(("/solutions", "tooMany"))),
+        (
+            "/solutions",
+            json!(["erp", "secret-erp"]),
+            Some(("/solutions/1", "solutionNotCoSellReady")),
+        ),
+        ("/customer", contact("name", text(80)), None),
+        (
+            "/customer",
+            contact("name", text(81)),
+            Some(("/customer/contact/name", "tooLong")),
+        ),
+        ("/customer", contact("email", address(254)), None),
+        (
+            "/customer",
+            contact("email", address(255)),
+            Some(("/customer/contact/email", "tooLong")),
+        ),
+        (
+            "/customer",
+            contact("fax", json!("1")),
+            Some(("/customer/contact/fax", "unknownField")),
+        ),
+        ("/note", json!("x"), Some(("/note", "unknownField"))),
+    ]);
+    check_on_deal("", &json!({}), cases).await;
+}
+
+#[tokio::test]
+async fn the_limits_of_a_close() {
+    let amount = "/finalValue/amount";
+    let cases = vec![
+        ("/note", text(2_000), None),
+        ("/note", text(2_001), Some(("/note", "tooLong"))),
+        (
+            "/finalValue",
+            json!({"amount": "999999999999999.99", "currency": "USD"}),
+            None,
+        ),
+        (
+            "/finalValue",
+            json!({"amount": "1000000000000000", "currency": "USD"}),
+            Some((amount, "invalidAmount")),
+        ),
+        (
+            "/finalValue",
+            json!({"amount": "1"}),
+            Some(("/finalValue/currency", "required")),
+        ),
+        ("/outcome", json!("expired"), Some(("/outcome", "invalidChoice"))),
+    ];
+    check_on_deal("close", &json!({"outcome": "won"}), cases).await;
+}
+
+#[tokio::test]
+async fn an_amount_is_a_plain_decimal_number() {
+    let wrong = [
+        "", " 1", "1 ", "1.", ".5", "1e3", "+1", "1,000", "00", "0x1", "1.2.3", "1.12345", "١", "NaN",
+    ];
+    let amount = "/estimatedValue/amount";
+    let cases = wrong.map(|text| (amount, json!(text), Some((amount, "invalidAmount"))));
+    check(cases.to_vec(), deal(&[])).await;
+}
+
+#[tokio::test]
+async fn a_deal_has_fifty_solutions() {
+    let world = World::start().await;
+    let ids: Vec<String> = (0..51).map(|n| format!("s{n}")).collect();
+    let lines = ids.iter().map(|id| {
+        json!({"kind": "solution", "id": id, "name": id, "publisher": "contoso", "coSellReady": true}).to_string()
+    });
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    world.stack.import(&lines).await.expect("imported");
+    let contoso = world.admin("contoso");
+    let with = |count: usize| but(deal(&[]), "/solutions", json!(ids[..count]));
+    let created = contoso.post("/v1/opportunities", &with(50)).await;
+    assert_eq!(created.is(201).body["solutions"].as_array().map(Vec::len), Some(50));
+    contoso
+        .post("/v1/opportunities", &with(51))
+        .await
+        .has_faults(&[("/solutions", "tooMany")]);
+}
+
+#[tokio::test]
+async fn every_command_knows_what_is_no_request() {
+    let world = World::start().await;
+    let path = world.deal(&["fabrikam"]).await;
+    let before = world.dump().await;
+    let send = |method: &Method, suffix: &str, content_type: &'static str, body: &str| {
+        let (client, path, body) = (world.admin("contoso"), format!("{path}{suffix}"), body.to_owned());
+        let method = method.clone();
+        async move {
+            let headers = [("content-type", content_type), ("if-match", "*")];
+            client.send(method, &path, &headers, Some(body)).await
+        }
+    };
+    for (method, suffix) in [
+        (Method::PATCH, ""),
+        (Method::POST, "/response"),
+        (Method::POST, "/close"),
+        (Method::POST, "/invitations"),
+        (Method::POST, "/notes"),
+    ] {
+        let json = "application/json";
+        for body in [
+            "",
+            "{",
+            r#"{"a": {"b": 1, "b": 1}}"#,
+            "nonsense",
+            "{} {}",
+            "{\"a\": \u{0}}",
+        ] {
+            let answer = send(&method, suffix, json, body).await;
+            answer.refuses(400, "malformedJson");
+        }
+        for body in ["[]", "null", "\"x\"", "1"] {
+            let answer = send(&method, suffix, json, body).await;
+            answer.has_faults(&[("", "wrongType")]);
+        }
+        for content_type in ["text/plain", "application/jsonx", "application/x-www-form-urlencoded"] {
+            let answer = send(&method, suffix, content_type, "{}").await;
+            answer.refuses(415, "unsupportedMediaType");
+        }
+        let large = format!("{{}}{}", " ".repeat(256 * 1024 - 1));
+        send(&method, suffix, json, &large).await.refuses(413, "tooLarge");
+    }
+    assert_eq!(world.dump().await, before);
 }

@@ -1,7 +1,8 @@
 //! Whose token may do what, and how claims may be written.
 
+use axum::http::Method;
 use serde_json::json;
-use tests::{Client, World, deal, invitation};
+use tests::{Client, JSON, World, deal, invitation};
 
 const UNKNOWN: &str = "/v1/opportunities/01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
@@ -73,6 +74,55 @@ async fn another_organizations_deal_is_an_unknown_one() {
 }
 
 #[tokio::test]
+async fn no_wrong_request_tells_a_deal_of_others_from_none() {
+    let world = World::start().await;
+    let path = world.deal(&["northwind"]).await;
+    let fabrikam = world.admin("fabrikam");
+    let headers = [
+        vec![JSON],
+        vec![JSON, ("if-match", "*")],
+        vec![JSON, ("if-match", "\"1-0000000000000000\"")],
+        vec![JSON, ("if-match", "x")],
+        vec![JSON, ("if-none-match", "*")],
+    ];
+    let bodies = [
+        "{}",
+        "{",
+        r#"{"name": ""}"#,
+        r#"{"decision": "accept"}"#,
+        r#"{"outcome": "won"}"#,
+    ];
+    for (method, suffix) in [
+        (Method::GET, ""),
+        (Method::GET, "/history"),
+        (Method::GET, "/notes"),
+        (Method::PATCH, ""),
+        (Method::POST, "/response"),
+        (Method::POST, "/close"),
+        (Method::POST, "/invitations"),
+        (Method::POST, "/notes"),
+        (Method::DELETE, "/invitations/northwind"),
+    ] {
+        for query in ["", "?cursor=x", "?limit=0", "?colour=red"] {
+            for headers in &headers {
+                for body in bodies {
+                    let ask = async |deal: &str| {
+                        let path = format!("{deal}{suffix}{query}");
+                        let answer = fabrikam
+                            .send(method.clone(), &path, headers, Some(body.to_owned()))
+                            .await;
+                        (answer.status, answer.headers, answer.text)
+                    };
+                    let (known, unknown) = (ask(&path).await, ask(UNKNOWN).await);
+                    assert_eq!(known, unknown, "{method} {suffix}{query} {headers:?} {body}");
+                    assert!((400..500).contains(&known.0), "{method} {suffix}{query}: {known:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_organization_that_is_not_in_the_exchange_has_nothing_and_makes_nothing() {
     let world = World::start().await;
     let stranger = world.admin("stranger");
@@ -84,4 +134,72 @@ async fn an_organization_that_is_not_in_the_exchange_has_nothing_and_makes_nothi
         stranger.get("/v1/opportunities?tab=inbound").await.is(200).text,
         r#"{"items":[],"nextCursor":null}"#
     );
+}
+
+#[tokio::test]
+async fn an_issuer_may_write_its_claims_in_many_ways() {
+    let world = World::start().await;
+    let path = world.deal(&[]).await;
+    let (all, read, none) = ([200, 200, 201, 200], [200, 200, 403, 403], [403, 403, 403, 403]);
+    let nobody = [401, 401, 401, 401];
+    for (claims, expected) in [
+        (json!({"org": "contoso", "roles": ["partner_admin", "other"]}), all),
+        (json!({"org": "contoso", "roles": "[viewer partner_admin]"}), all),
+        (json!({"org": "contoso", "roles": "viewer referrals_admin"}), all),
+        (
+            json!({"custom:org": "contoso", "cognito:groups": ["referrals_admin"]}),
+            all,
+        ),
+        (json!({"custom:org": "contoso", "cognito:groups": "viewer"}), read),
+        (
+            json!({"org": "contoso", "custom:org": "fabrikam", "roles": "viewer"}),
+            read,
+        ),
+        (
+            json!({"org": "contoso", "roles": ["PARTNER_ADMIN", "partner_admins"]}),
+            none,
+        ),
+        (json!({"org": "contoso", "roles": []}), none),
+        (json!({"org": "contoso"}), none),
+        (json!({"roles": ["partner_admin"]}), nobody),
+        (json!({"org": "", "roles": ["partner_admin"]}), nobody),
+        (json!({"org": "con#toso", "roles": ["partner_admin"]}), nobody),
+        (json!({"org": ["contoso"], "roles": ["partner_admin"]}), nobody),
+        (json!({"org": "contoso", "roles": ["partner_admin"], "sub": ""}), nobody),
+        (json!({"org": "contoso", "roles": ["partner_admin"], "sub": null}), all),
+        (
+            json!({"org": "contoso", "roles": ["partner_admin"], "exp": 1_000_000_000}),
+            nobody,
+        ),
+        (
+            json!({"org": "contoso", "roles": ["partner_admin"], "exp": null}),
+            nobody,
+        ),
+        (
+            json!({"org": "contoso", "roles": ["partner_admin"], "nbf": 4_000_000_000_u64}),
+            nobody,
+        ),
+    ] {
+        let mut token = json!({"sub": "u1", "exp": 4_100_000_000_u64});
+        for (name, value) in claims.as_object().expect("claims") {
+            token[name] = value.clone();
+        }
+        assert_eq!(may(&world.claiming(&token), &path).await, expected, "{claims}");
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_of_a_caller_is_told_in_the_same_way() {
+    let world = World::start().await;
+    let list = "/v1/opportunities?tab=outbound";
+    let gateway = world.nobody().get(list).await;
+    assert_eq!(gateway.is(401).text, r#"{"message":"Unauthorized"}"#);
+    let token = json!({"sub": "u1", "exp": 4_100_000_000_u64, "roles": "viewer"});
+    world.claiming(&token).get(list).await.refuses(401, "unauthorized");
+    world.client("contoso", &[]).get(list).await.refuses(403, "forbidden");
+    world
+        .client("contoso", &["viewer"])
+        .post("/v1/opportunities", &deal(&[]))
+        .await
+        .refuses(403, "forbidden");
 }

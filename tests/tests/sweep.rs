@@ -1,5 +1,7 @@
 //! The scheduled sweep: all that is due, once, safe to run twice at once and to stop anywhere.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tests::{World, eventually};
@@ -21,19 +23,17 @@ async fn lapsed() -> (World, Vec<String>) {
     (world, deals)
 }
 
+/// How often each deal has an event of an expiry.
 async fn expired(world: &World, deals: &[String]) -> Vec<usize> {
-    let mut counts = Vec::new();
-    for deal in deals {
-        counts.push(
-            world
-                .events(deal)
-                .await
-                .iter()
-                .filter(|event| event["type"] == "expired")
-                .count(),
-        );
-    }
-    counts
+    let table = world.dump().await;
+    let of = |path: &String| {
+        let pk = format!("DEAL#{}", tests::id(path));
+        let items = table
+            .iter()
+            .filter(|((key, sk), _)| *key == pk && sk.starts_with("EVENT#"));
+        items.filter(|(_, event)| event["type"] == "expired").count()
+    };
+    deals.iter().map(of).collect()
 }
 
 fn sum(reports: &[Value], name: &str) -> u64 {
@@ -89,4 +89,56 @@ async fn an_answer_in_time_stands_whatever_the_sweep_does() {
         assert_eq!(report.expect("swept")["failed"], 0);
         assert_eq!(fabrikam.get(&deal).await.standing(), "accepted");
     }
+}
+
+/// Answers and sweeps meet at `respondBy`, some before it and some after: whatever was answered is what stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn at_respond_by_answer_and_sweep_agree() {
+    let world = World::with_window(TimeDelta::milliseconds(150)).await;
+    let fabrikam = world.admin("fabrikam");
+    for round in 0..12 {
+        let deal = world.deal(&["fabrikam"]).await;
+        let response = format!("{deal}/response");
+        let accept = json!({"decision": "accept"});
+        let wait = Duration::from_millis(40 + 16 * round);
+        let answer = async {
+            tokio::time::sleep(wait).await;
+            fabrikam.post(&response, &accept).await
+        };
+        let sweep = async {
+            tokio::time::sleep(wait).await;
+            world.stack.sweep().await.expect("swept")
+        };
+        let (answer, report) = tokio::join!(answer, sweep);
+        assert_eq!(report["failed"], 0, "{report}");
+        let (stands, expiries) = if answer.status == 200 {
+            ("accepted", 0)
+        } else {
+            assert_eq!(answer.refuses(409, "wrongStage").standing(), "archived expired");
+            ("archived expired", 1)
+        };
+        world.stack.sweep().await.expect("swept");
+        assert_eq!(fabrikam.get(&deal).await.standing(), stands);
+        assert_eq!(expired(&world, &[deal]).await, [expiries]);
+    }
+}
+
+#[tokio::test]
+async fn what_it_could_not_finish_it_says_and_counts_right() {
+    let (world, deals) = lapsed().await;
+    let mut done = 0;
+    // Its margin before the deadline is five seconds: this leaves it a moment, and then another, until all is done.
+    loop {
+        let deadline = edge::clock::now().millis() + 5_000 + 30;
+        let report = functions::invoke("expire", world.stack.app(), json!({}), deadline).await;
+        let report = report.expect("swept");
+        done += report["expired"].as_u64().expect("a count");
+        let counted: usize = expired(&world, &deals).await.into_iter().sum();
+        assert_eq!(done, counted as u64, "{report}");
+        assert_eq!((&report["due"], &report["failed"]), (&report["expired"], &json!(0)));
+        if report["complete"] == true {
+            break;
+        }
+    }
+    assert_eq!(done, 2 * DEALS as u64, "complete means all");
 }
