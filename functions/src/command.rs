@@ -30,7 +30,7 @@ pub(crate) struct Outcome<'a> {
 }
 
 /// Why a command gave no answer of its own.
-enum Stop {
+pub(crate) enum Stop {
     /// What was asked for is wrong, as things stand.
     Refused(Problem),
     /// What was asked for could not be done.
@@ -180,14 +180,28 @@ impl<'a> Call<'a> {
             favorite,
         })?;
         if !events.is_empty() {
-            commit.idempotency = self.idempotency.as_ref().map(|used| (used, record(&answer)));
+            commit.idempotency = self.idempotency(&answer);
             self.app.store.commit(&commit).await?;
         }
         Ok(answer)
     }
 
+    /// The idempotency key, if there is one, and the record of the answer that a repetition gets.
+    pub(crate) fn idempotency(&self, answer: &Answer) -> Option<(&Idempotency, String)> {
+        self.idempotency.as_ref().map(|used| (used, record(answer)))
+    }
+
+    /// Stops what cannot be done in one transaction with the record of its key, if the key was used.
+    pub(crate) async fn unused(&self) -> Result<(), Stop> {
+        let Some(key) = &self.idempotency else { return Ok(()) };
+        match self.app.store.recorded(key, clock::now()).await? {
+            Some(used) => Err(Stop::Used(used)),
+            None => Ok(()),
+        }
+    }
+
     /// A key that was used answers as it did then, whatever has become of the deal since.
-    async fn answer(&self, outcome: Result<Answer, Stop>) -> Result<Answer, Problem> {
+    pub(crate) async fn answer(&self, outcome: Result<Answer, Stop>) -> Result<Answer, Problem> {
         let (problem, used) = match outcome {
             Ok(answer) => return Ok(answer),
             Err(Stop::Used(used)) => (Problem::unavailable(), Some(used)),

@@ -21,7 +21,7 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
         return Err(Refusal::Conflict {
             code: "tooManyFavorites",
             message,
-            standing: view.standing(),
+            standing: Some(view.standing()),
         }
         .into());
     }

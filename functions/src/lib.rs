@@ -6,6 +6,7 @@
 pub mod close;
 mod command;
 pub mod create;
+pub mod deliver;
 pub mod expire;
 pub mod favorite;
 pub mod get;
@@ -13,10 +14,14 @@ pub mod import;
 pub mod invite;
 pub mod list;
 pub mod notes;
+pub mod notifications;
+pub mod notify;
+mod redrive;
 mod representation;
 pub mod respond;
 pub mod summary;
 pub mod update;
+pub mod webhooks;
 
 use edge::App;
 use serde_json::Value;
@@ -38,7 +43,11 @@ pub async fn invoke(name: &str, app: &App, event: Value, deadline: u64) -> Resul
         "favorite" => edge::invoke_http("favorite", app, event, favorite::handle).await,
         "notes" => edge::invoke_http("notes", app, event, notes::handle).await,
         "summary" => edge::invoke_http("summary", app, event, summary::handle).await,
+        "notifications" => edge::invoke_http("notifications", app, event, notifications::handle).await,
+        "webhooks" => edge::invoke_http("webhooks", app, event, webhooks::handle).await,
         "expire" => edge::invoke_event("expire", app, event, deadline, expire::handle).await,
+        "notify" => edge::invoke_event("notify", app, event, deadline, notify::handle).await,
+        "deliver" => edge::invoke_event("deliver", app, event, deadline, deliver::handle).await,
         "import" => edge::invoke_event("import", app, event, deadline, import::handle).await,
         other => Err(format!("there is no function {other}")),
     }

@@ -5,6 +5,9 @@
     reason = "a helper of tests panics when the test has failed"
 )]
 
+pub mod bus;
+pub mod receiver;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -53,8 +56,12 @@ pub fn options() -> Options {
         data: Data::Memory,
         seed: false,
         response_window: TimeDelta::days(14),
+        expiring_before: TimeDelta::days(3),
         sweep_every: None,
         dynamodb_endpoint: None,
+        events_endpoint: None,
+        // Most suites look at what requests do to the table, and at nothing that happens by itself.
+        stream: false,
         secret: SECRET.to_owned(),
     }
 }
@@ -96,6 +103,15 @@ impl World {
     pub async fn with_window(window: TimeDelta) -> Self {
         Self::with(Options {
             response_window: window,
+            ..options()
+        })
+        .await
+    }
+
+    /// A world in which events go their way by themselves.
+    pub async fn telling() -> Self {
+        Self::with(Options {
+            stream: true,
             ..options()
         })
         .await
@@ -196,11 +212,14 @@ impl World {
 
     /// The table itself, past whatever stands between.
     pub fn table(&self) -> aws_sdk_dynamodb::Client {
-        edge::DynamoDb {
-            endpoint: Some(self.engine.clone()),
-            ..self.stack.app().config.dynamodb.clone()
+        edge::Aws {
+            endpoints: edge::Endpoints {
+                dynamodb: Some(self.engine.clone()),
+                ..edge::Endpoints::default()
+            },
+            ..self.stack.app().config.aws.clone()
         }
-        .client()
+        .dynamodb()
     }
 
     /// Everything in the table, by keys.
@@ -222,6 +241,40 @@ impl World {
         items
             .map(|item: Item| ((key(&item, "pk"), key(&item, "sk")), item))
             .collect()
+    }
+
+    /// All events, in the order of their ids, as a batch of the table's stream; each `age` old.
+    pub async fn batch(&self, age: Duration) -> Value {
+        let table = self.dump().await;
+        let mut events: Vec<&Item> = table
+            .iter()
+            .filter(|((_, sk), _)| sk.starts_with("EVENT#"))
+            .map(|(_, item)| item)
+            .collect();
+        events.sort_by_key(|event| event["id"].as_str().map(str::to_owned));
+        let now = edge::clock::now().datetime().timestamp().unsigned_abs();
+        let record = |(number, event): (usize, &&Item)| {
+            let image: serde_dynamo::Item = serde_dynamo::to_item(event).expect("an item");
+            json!({
+                "eventName": "INSERT",
+                "dynamodb": {
+                    "ApproximateCreationDateTime": now - age.as_secs(),
+                    "Keys": {"pk": {"S": event["pk"]}, "sk": {"S": event["sk"]}},
+                    "NewImage": image,
+                    "SequenceNumber": format!("{number:021}"),
+                },
+            })
+        };
+        json!({"Records": events.iter().enumerate().map(record).collect::<Vec<_>>()})
+    }
+
+    /// What was published, once as many events as that were.
+    pub async fn published(&self, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} events on the bus"), || async {
+            let published = self.stack.published();
+            (published.len() >= count).then_some(published)
+        })
+        .await
     }
 
     /// The events of a deal in their order.
@@ -414,6 +467,15 @@ impl Client {
     /// `DELETE`
     pub async fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, &[], None).await
+    }
+
+    /// Everything that its organization was told, once that is as much as this.
+    pub async fn told(&self, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} notifications"), || async {
+            let told = self.all("/v1/notifications?limit=100").await;
+            (told.len() >= count).then_some(told)
+        })
+        .await
     }
 
     /// All items of a list, page by page.

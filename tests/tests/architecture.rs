@@ -151,9 +151,9 @@ fn dependencies_point_down() {
         ("domain", &[][..]),
         ("events", &["domain"]),
         ("store", &["domain"]),
-        ("edge", &["domain", "store"]),
+        ("edge", &["domain", "events", "store"]),
         ("functions", &["domain", "edge", "events", "store"]),
-        ("local", &["domain", "edge", "functions", "store"]),
+        ("local", &["domain", "edge", "events", "functions", "store"]),
     ] {
         let extra: Vec<_> = inner(name)
             .into_iter()
@@ -232,6 +232,11 @@ fn only_keys_rs_has_key_literals() {
         "USER#",
         "FAV#",
         "STATS#",
+        "FEED#",
+        "INBOX#",
+        "TOLD#",
+        "WEBHOOK#",
+        "ATTEMPT#",
         "\"PROFILE\"",
     ];
     let sources = [

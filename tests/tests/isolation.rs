@@ -23,7 +23,7 @@ const CALLERS: [&str; 9] = [
     "seller on the team",
 ];
 
-/// A route, the body it takes, and the status for each caller.
+/// A route, the body it takes, and the status for each caller. What a route is about is Contoso's.
 type Row = (&'static str, Option<fn() -> Value>, [u16; 9]);
 
 const ROWS: &[Row] = &[
@@ -94,7 +94,42 @@ const ROWS: &[Row] = &[
         [401, 401, 401, 401, 404, 403, 404, 403, 200],
     ),
     ("GET /v1/summary", None, [401, 401, 401, 401, 200, 200, 200, 403, 200]),
+    (
+        "GET /v1/notifications",
+        None,
+        [401, 401, 401, 401, 200, 200, 200, 403, 200],
+    ),
+    (
+        "POST /v1/webhooks",
+        Some(webhook),
+        [401, 401, 401, 401, 201, 403, 403, 403, 403],
+    ),
+    ("GET /v1/webhooks", None, [401, 401, 401, 401, 200, 403, 403, 403, 403]),
+    (
+        "GET /v1/webhooks/{id}",
+        None,
+        [401, 401, 401, 401, 404, 403, 403, 403, 403],
+    ),
+    (
+        "DELETE /v1/webhooks/{id}",
+        None,
+        [401, 401, 401, 401, 404, 403, 403, 403, 403],
+    ),
+    (
+        "POST /v1/webhooks/{id}/test",
+        None,
+        [401, 401, 401, 401, 404, 403, 403, 403, 403],
+    ),
+    (
+        "GET /v1/webhooks/{id}/deliveries",
+        None,
+        [401, 401, 401, 401, 404, 403, 403, 403, 403],
+    ),
 ];
+
+fn webhook() -> Value {
+    json!({"url": "https://127.0.0.1:1/hooks"})
+}
 
 fn private() -> Value {
     deal(&[])
@@ -147,6 +182,15 @@ fn callers(world: &World) -> Vec<Client> {
     ]
 }
 
+/// What the route is about: a deal with an invitation, or a webhook.
+async fn subject(world: &World, route: &str) -> String {
+    if !route.contains("/webhooks") {
+        return tests::id(&world.deal(&["northwind"]).await).to_owned();
+    }
+    let created = world.admin("contoso").post("/v1/webhooks", &webhook()).await;
+    created.is(201).body["id"].as_str().expect("an id").to_owned()
+}
+
 async fn call(client: &Client, route: &str, id: &str, body: Option<fn() -> Value>) -> Answer {
     let (method, path) = route.split_once(' ').expect("a route");
     let mut path = path.replace("{id}", id).replace("{organizationId}", "northwind");
@@ -185,9 +229,9 @@ async fn every_caller_gets_what_it_may_and_nothing_else() {
         let world = World::start().await;
         let callers = callers(&world);
         for (caller, (client, status)) in CALLERS.iter().zip(callers.iter().zip(expected)) {
-            let path = world.deal(&["northwind"]).await;
+            let id = subject(&world, route).await;
             let before = world.dump().await;
-            let answer = call(client, route, tests::id(&path), *body).await;
+            let answer = call(client, route, &id, *body).await;
             assert_eq!(answer.status, *status, "{caller}: {answer}");
             if !(200..300).contains(status) {
                 assert_eq!(world.dump().await, before, "{caller} changed something: {route}");
@@ -199,7 +243,6 @@ async fn every_caller_gets_what_it_may_and_nothing_else() {
 #[tokio::test]
 async fn what_is_not_yours_is_to_the_byte_what_does_not_exist() {
     let world = World::start().await;
-    let path = world.deal(&["northwind"]).await;
     let strangers = [
         world.admin("fabrikam"),
         world.client("fabrikam", &["viewer"]),
@@ -207,8 +250,9 @@ async fn what_is_not_yours_is_to_the_byte_what_does_not_exist() {
     ];
     let mut compared = 0;
     for (route, body, _) in ROWS.iter().filter(|(route, ..)| route.contains("{id}")) {
+        let id = subject(&world, route).await;
         for stranger in &strangers {
-            let known = call(stranger, route, tests::id(&path), *body).await;
+            let known = call(stranger, route, &id, *body).await;
             let unknown = call(stranger, route, UNKNOWN, *body).await;
             assert_eq!(
                 (known.status, &known.headers, &known.text),
@@ -219,5 +263,5 @@ async fn what_is_not_yours_is_to_the_byte_what_does_not_exist() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 33);
+    assert_eq!(compared, 45);
 }

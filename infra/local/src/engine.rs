@@ -7,19 +7,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus, TimeToLiveSpecification,
 };
 use dynoxide::Database;
-use edge::DynamoDb;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::stream::CHECKPOINTS;
 use crate::template::{Key, Table};
 use crate::{Data, StartError};
 
@@ -92,15 +91,6 @@ impl Engine {
         })
     }
 
-    /// How the functions reach it. Local engines check neither region nor credentials, but there have to be some.
-    pub(crate) fn dynamodb(&self) -> DynamoDb {
-        DynamoDb {
-            region: "local".to_owned(),
-            endpoint: Some(self.url.clone()),
-            credentials: Credentials::new("local", "local", None, None, "local"),
-        }
-    }
-
     /// Stops the embedded engine; what is committed is in its file.
     pub(crate) async fn stop(self) {
         if let Some(Embedded {
@@ -165,13 +155,7 @@ pub(crate) async fn ensure_table(client: &Client, name: &str, table: &Table) -> 
         };
     }
     create(client, name, table).await?;
-    let deadline = Instant::now() + CREATION;
-    while !describe(client, name).await?.is_some_and(|found| is_active(&found)) {
-        if Instant::now() > deadline {
-            return Err(format!("the table {name} did not become active"));
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
+    active(client, name).await?;
     if let Some(ttl) = &table.time_to_live_specification {
         let specification = TimeToLiveSpecification::builder()
             .attribute_name(&ttl.name)
@@ -186,11 +170,46 @@ pub(crate) async fn ensure_table(client: &Client, name: &str, table: &Table) -> 
     Ok(())
 }
 
+/// Sees to it that there is a table for how far the stream was read.
+pub(crate) async fn ensure_checkpoints(client: &Client) -> Result<(), String> {
+    if describe(client, CHECKPOINTS).await?.is_some() {
+        return Ok(());
+    }
+    let attribute = AttributeDefinition::builder()
+        .attribute_name("shard")
+        .attribute_type(ScalarAttributeType::S)
+        .build();
+    let key = KeySchemaElement::builder()
+        .attribute_name("shard")
+        .key_type(KeyType::Hash)
+        .build();
+    let request = client
+        .create_table()
+        .table_name(CHECKPOINTS)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute.map_err(|error| error.to_string())?)
+        .key_schema(key.map_err(|error| error.to_string())?);
+    request.send().await.map_err(told)?;
+    active(client, CHECKPOINTS).await
+}
+
 /// Whether the table has no items at all.
 #[expect(clippy::disallowed_methods, reason = "reads one item at most, once, at the start")]
 pub(crate) async fn is_empty(client: &Client, table: &str) -> Result<bool, String> {
     let answer = client.scan().table_name(table).limit(1).send().await.map_err(told)?;
     Ok(answer.count() == 0)
+}
+
+/// Waits until a table can be used.
+async fn active(client: &Client, name: &str) -> Result<(), String> {
+    let deadline = Instant::now() + CREATION;
+    while !describe(client, name).await?.is_some_and(|found| is_active(&found)) {
+        if Instant::now() > deadline {
+            return Err(format!("the table {name} did not become active"));
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 async fn describe(client: &Client, name: &str) -> Result<Option<TableDescription>, String> {

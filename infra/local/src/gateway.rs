@@ -1,7 +1,7 @@
 //! The local API Gateway.
 //!
 //! It answers as an HTTP API on AWS does: unknown paths and methods, tokens and sizes are its own business, the rest is a
-//! function's. Beside the API it has `GET /healthz`, and what the commands `sweep` and `import` call.
+//! function's. Beside the API it has `GET /healthz`, `GET /_local/events`, and what the commands of the command line call.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,9 +15,13 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use edge::{clock, entropy};
 use http_body_util::BodyExt;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::authorizer::Authorizer;
+use crate::bus::Bus;
 use crate::event::{Incoming, decoded_path, response};
 use crate::lambda::Lambda;
 use crate::routes::{Route, find};
@@ -31,6 +35,8 @@ const MAX_DRAINED: usize = 10 * MAX_BODY;
 /// Where the commands of the command line go.
 pub(crate) const SWEEP: &str = "/_local/sweep";
 pub(crate) const IMPORT: &str = "/_local/import";
+pub(crate) const EVENTS: &str = "/_local/events";
+pub(crate) const REDRIVE: &str = "/_local/redrive";
 
 #[derive(Clone)]
 pub(crate) struct Gateway {
@@ -41,6 +47,15 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     /// To see whether the engine answers.
     pub(crate) engine: Client,
+    /// To see what was published.
+    pub(crate) bus: Bus,
+    /// Told when something may have been written, so that the stream is read at once.
+    pub(crate) written: Arc<Notify>,
+}
+
+#[derive(Serialize)]
+struct Published {
+    items: Vec<Box<RawValue>>,
 }
 
 impl Gateway {
@@ -54,7 +69,14 @@ impl Gateway {
         let path = decoded_path(&parts);
         match (&parts.method, path.as_str()) {
             (&Method::GET, "/healthz") => return self.health().await,
-            (&Method::POST, SWEEP | IMPORT) => {
+            (&Method::GET, EVENTS) => {
+                if !is_operator(&parts.headers) {
+                    return message(StatusCode::FORBIDDEN, "Forbidden");
+                }
+                let items = self.bus.published();
+                return json_response(StatusCode::OK, &Published { items });
+            }
+            (&Method::POST, SWEEP | IMPORT | REDRIVE) => {
                 return match body {
                     _ if !is_operator(&parts.headers) => message(StatusCode::FORBIDDEN, "Forbidden"),
                     None => message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
@@ -89,6 +111,7 @@ impl Gateway {
             now: clock::now(),
         };
         let result = self.lambda.invoke(&route.function, incoming.event()).await;
+        self.written.notify_one();
         result.and_then(response).unwrap_or_else(|error| {
             tracing::error!(
                 function = route.function,
@@ -110,10 +133,16 @@ impl Gateway {
     async fn operate(&self, path: &str, body: &[u8]) -> Response<Body> {
         let (function, event) = match str::from_utf8(body) {
             _ if path == SWEEP => ("expire", schedule::event(clock::now())),
+            Ok(redrive) if path == REDRIVE => match serde_json::from_str::<Value>(redrive) {
+                Ok(redrive) => ("notify", json!({"redrive": redrive})),
+                Err(error) => return message(StatusCode::BAD_REQUEST, &error.to_string()),
+            },
             Ok(lines) => ("import", json!({"lines": lines})),
             Err(_) => return message(StatusCode::BAD_REQUEST, "the lines are not UTF-8"),
         };
-        match self.lambda.invoke(function, event).await {
+        let result = self.lambda.invoke(function, event).await;
+        self.written.notify_one();
+        match result {
             Ok(report) => json_response(StatusCode::OK, &report),
             Err(error) => message(StatusCode::INTERNAL_SERVER_ERROR, &error),
         }
@@ -163,8 +192,9 @@ fn message(status: StatusCode, message: &str) -> Response<Body> {
     json_response(status, &json!({"message": message}))
 }
 
-fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    let body = serde_json::to_string(body).expect("string keys and no fallible parts");
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response
         .headers_mut()

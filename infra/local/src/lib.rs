@@ -1,4 +1,5 @@
-//! The local stack: an engine, a gateway and a schedule in one process, as `infra/template.yaml` has them.
+//! The local stack: an engine, a gateway, a schedule, a stream, a bus and queues in one process, as `infra/template.yaml` has
+//! them.
 //!
 //! | to change | look in |
 //! |---|---|
@@ -7,21 +8,26 @@
 //! | what the gateway says itself | `gateway`, `authorizer` |
 //! | what a function gets and gives | `event` |
 //! | the embedded engine, the creation of the table | `engine` |
+//! | how events go their way | `stream`, `bus`, `queue`, `services` |
 //! | the demo | `seed`, `demo.jsonl` |
 //!
 //! Architecture invariant: functions cannot tell this from AWS. They get the same JSON, through the same parsing, with a
 //! deadline; what API Gateway answers itself they never see.
 
 mod authorizer;
+mod bus;
 mod client;
 mod engine;
 mod event;
 mod gateway;
 mod import;
 mod lambda;
+mod queue;
 pub mod routes;
 mod schedule;
 mod seed;
+mod services;
+mod stream;
 pub mod template;
 
 use std::io::ErrorKind;
@@ -30,26 +36,35 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::Credentials;
 use chrono::TimeDelta;
-use edge::{App, Config, clock};
+use domain::ResponseWindow;
+use edge::{App, Aws, Config, Endpoints, Needed, clock};
+use events::webhook::Targets;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use authorizer::{Claims, token};
-pub use client::{CommandError, sweep};
+pub use client::{CommandError, events, redrive, sweep};
 pub use import::{Report, import};
 pub use template::{Template, TemplateError};
 
 use authorizer::Authorizer;
+use bus::Bus;
 use engine::Engine;
 use gateway::Gateway;
 use lambda::Lambda;
+use queue::Queues;
+use services::{Services, queue_url};
+use stream::Reader;
 
 /// The table's name, as CloudFormation would give it one.
 pub const TABLE: &str = "cosell";
+/// The bus's name, which on AWS is that of the stack.
+pub const BUS: &str = "cosell";
 /// How long running requests, and a running sweep, may take to finish at the end.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -64,10 +79,17 @@ pub struct Options {
     pub seed: bool,
     /// How long an invited organization has to answer.
     pub response_window: TimeDelta,
+    /// How long before the end of that it is reminded.
+    pub expiring_before: TimeDelta,
     /// How often the sweep runs; `None` for only when it is asked for.
     pub sweep_every: Option<Duration>,
     /// An engine to use instead of the embedded one: `http://` or `https://`.
     pub dynamodb_endpoint: Option<String>,
+    /// Where to publish instead of at the bus of the stack: `http://` or `https://`.
+    pub events_endpoint: Option<String>,
+    /// Whether the stream of the table is read. Without, events stay where they are: for who counts what else is asked of the
+    /// database.
+    pub stream: bool,
     /// What tokens are signed with.
     pub secret: String,
 }
@@ -109,8 +131,8 @@ pub enum StartError {
         /// Why not.
         error: String,
     },
-    /// The endpoint of the engine is no URL.
-    #[error("{0:?} is no endpoint of an engine: it must start with http:// or https://")]
+    /// The endpoint of an engine or of a bus is no URL.
+    #[error("{0:?} is no endpoint: it must start with http:// or https://")]
     Endpoint(String),
     /// The template asks for something that cannot be run here.
     #[error(transparent)]
@@ -132,10 +154,14 @@ pub enum StartError {
 pub struct Stack {
     address: SocketAddr,
     engine: Engine,
+    services: Services,
+    events_url: String,
     lambda: Lambda,
     stop: watch::Sender<bool>,
-    /// The gateway, and what runs on a schedule.
+    /// The gateway, what runs on a schedule, and what carries events on.
     tasks: Vec<JoinHandle<()>>,
+    /// The endpoint of EventBridge and SQS.
+    serving: JoinHandle<()>,
 }
 
 impl Stack {
@@ -154,38 +180,99 @@ impl Stack {
             .local_addr()
             .map_err(|error| StartError::Port { port, error })?;
 
+        if let Some(url) = &options.events_endpoint
+            && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
+        {
+            return Err(StartError::Endpoint(url.clone()));
+        }
         let engine = match &options.dynamodb_endpoint {
             Some(url) => Engine::external(url)?,
             None => Engine::start(&options.data).await?,
         };
+        let unusable = |error: String| StartError::Template(TemplateError::of(error));
+        let queues = Queues::new(template.queues);
+        let services = Services {
+            bus: Bus::new(BUS.to_owned(), template.rules, queues.clone()).map_err(unusable)?,
+            queues: queues.clone(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Vec::new();
+        let events_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(StartError::EnginePort)?;
+        let events_url = format!(
+            "http://{}",
+            events_listener.local_addr().map_err(StartError::EnginePort)?
+        );
+
+        let queue = |setting: &str| {
+            let queue = template.queue_settings.get(setting);
+            queue.map(|queue| queue_url(&events_url, queue))
+        };
+        // Local engines check neither region nor credentials, but there have to be some.
+        let aws = Aws {
+            region: "local".to_owned(),
+            credentials: Credentials::new("local", "local", None, None, "local"),
+            endpoints: Endpoints {
+                dynamodb: Some(engine.url.clone()),
+                event_bridge: Some(options.events_endpoint.unwrap_or_else(|| events_url.clone())),
+                sqs: Some(events_url.clone()),
+            },
+        };
+        let client = aws.dynamodb();
+        let streams = aws_sdk_dynamodbstreams::Client::new(&aws.sdk_config(Some(&engine.url)));
+        let app = App::new(Config {
+            table: TABLE.to_owned(),
+            response_window: ResponseWindow {
+                length: options.response_window,
+                reminder: options.expiring_before,
+            },
+            aws,
+            bus: Needed::bus(Some(BUS.to_owned())),
+            dead_letters: Needed::dead_letters(queue("COSELL_DEAD_LETTERS")),
+            deliveries: Needed::deliveries(queue("COSELL_DELIVERIES")),
+            stack: None,
+            webhook_targets: Targets::Loopback,
+        });
         let table_error = |error| StartError::Table {
             engine: engine.url.clone(),
             error,
         };
-        let client = engine.dynamodb().client();
         engine::ensure_table(&client, TABLE, &template.table)
             .await
             .map_err(table_error)?;
 
-        let app = App::new(Config {
-            table: TABLE.to_owned(),
-            response_window: options.response_window,
-            dynamodb: engine.dynamodb(),
-        });
         let lambda = Lambda::new(app, template.functions);
+        let written = Arc::new(Notify::new());
         let gateway = Gateway {
             lambda: lambda.clone(),
             routes: template.routes.into(),
             authorizer: Arc::new(Authorizer::new(&options.secret)),
             address,
             engine: client.clone(),
+            bus: services.bus.clone(),
+            written: Arc::clone(&written),
         };
         if options.seed && engine::is_empty(&client, TABLE).await.map_err(table_error)? {
             seed::seed(&gateway, &options.secret).await.map_err(StartError::Seed)?;
         }
 
-        let (stop, stopped) = watch::channel(false);
-        let mut tasks = Vec::new();
+        let ended = stopped.clone();
+        let router = services.clone().router();
+        // The last to stop: what is finished at the end may still publish.
+        let serving = tokio::spawn(async move {
+            if let Err(error) = axum::serve(events_listener, router).await {
+                tracing::error!(%error, "the endpoint of events failed: {error}");
+            }
+        });
+        if let (true, Some(mapping)) = (options.stream, template.stream) {
+            engine::ensure_checkpoints(&client).await.map_err(table_error)?;
+            let reader = Reader::new(streams, client.clone(), lambda.clone(), mapping, written).map_err(unusable)?;
+            tasks.push(reader.start(stopped.clone()));
+        }
+        for consumer in template.consumers {
+            tasks.push(queues.consume(lambda.clone(), consumer, stopped.clone()));
+        }
         if let Some(every) = options.sweep_every {
             for (function, _) in template.schedules {
                 tasks.push(schedule::start(lambda.clone(), function, every, stopped.clone()));
@@ -193,7 +280,7 @@ impl Stack {
         }
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
         tasks.push(tokio::spawn(async move {
-            let mut stopped = stopped;
+            let mut stopped = ended;
             let shutdown = async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
@@ -203,10 +290,13 @@ impl Stack {
         }));
         Ok(Self {
             address,
+            events_url,
             engine,
+            services,
             lambda,
             stop,
             tasks,
+            serving,
         })
     }
 
@@ -218,6 +308,33 @@ impl Stack {
     /// Where the engine is.
     pub fn engine_url(&self) -> String {
         self.engine.url.clone()
+    }
+
+    /// Where EventBridge and SQS are.
+    pub fn events_url(&self) -> String {
+        self.events_url.clone()
+    }
+
+    /// What was published at the stack's own bus, oldest first.
+    pub fn published(&self) -> Vec<Value> {
+        let published = self.services.bus.published();
+        let events = published.iter().map(|event| serde_json::from_str(event.get()));
+        events.collect::<Result<_, _>>().unwrap_or_default()
+    }
+
+    /// The bodies of the messages in a queue of the template, by its logical id.
+    pub fn messages(&self, queue: &str) -> Vec<String> {
+        self.services.queues.bodies(queue)
+    }
+
+    /// Publishes again, as `notify` does when it is asked to.
+    pub async fn redrive(&self, redrive: &Value) -> Result<Value, String> {
+        self.lambda.invoke("notify", json!({"redrive": redrive})).await
+    }
+
+    /// Gives a function an event, as the Lambda service would.
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, String> {
+        self.lambda.invoke(function, event).await
     }
 
     /// What the functions work with.
@@ -246,6 +363,7 @@ impl Stack {
         if timeout(SHUTDOWN, finish).await.is_err() {
             tracing::warn!("some requests did not finish in time");
         }
+        self.serving.abort();
         // Its connections to the engine end with it.
         drop(self.lambda);
         self.engine.stop().await;

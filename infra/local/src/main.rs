@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
-use local::{Claims, Data, Options, Stack, TABLE};
+use local::{BUS, Claims, Data, Options, Stack, TABLE};
+use serde_json::json;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -48,12 +49,18 @@ struct Start {
     /// How long an invited organization has to answer, as an ISO 8601 duration
     #[arg(long, value_name = "DURATION", env = "COSELL_RESPONSE_WINDOW", default_value = "P14D", value_parser = duration)]
     response_window: TimeDelta,
+    /// How long before the end of that it is reminded, as an ISO 8601 duration
+    #[arg(long, value_name = "DURATION", env = "COSELL_EXPIRING_BEFORE", default_value = "P3D", value_parser = duration)]
+    expiring_before: TimeDelta,
     /// How often the sweep runs, as an ISO 8601 duration, or off
     #[arg(long, value_name = "DURATION", env = "COSELL_SWEEP_RATE", default_value = "PT1S", value_parser = rate)]
     sweep_rate: Rate,
     /// A DynamoDB-compatible engine to use instead of the embedded one
     #[arg(long, value_name = "URL", env = "COSELL_DYNAMODB_ENDPOINT")]
     dynamodb_endpoint: Option<String>,
+    /// An endpoint of EventBridge to publish at instead of the stack's own; it has a bus `cosell`
+    #[arg(long, value_name = "URL", env = "COSELL_EVENTS_ENDPOINT")]
+    events_endpoint: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -62,11 +69,29 @@ enum Command {
     Token(Token),
     /// Run the sweep once in the running stack
     Sweep,
+    /// Print what was published in the running stack, one event a line, oldest first
+    Events,
+    /// Publish again in the running stack: what a deal holds, or what was written in a span of time
+    Redrive(Redrive),
     /// Load organizations, solutions and customers from JSON Lines into the running stack
     Import {
         /// One object a line
         file: PathBuf,
     },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+struct Redrive {
+    /// The id of a deal
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    deal: Option<String>,
+    /// The beginning, as an RFC 3339 timestamp
+    #[arg(long, requires = "to")]
+    from: Option<String>,
+    /// The end, which is not part of it
+    #[arg(long, requires = "from")]
+    to: Option<String>,
 }
 
 #[derive(Args)]
@@ -129,6 +154,8 @@ async fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Sweep) => sweep(cli.port).await,
+        Some(Command::Events) => events(cli.port).await,
+        Some(Command::Redrive(span)) => redrive(cli.port, span).await,
         Some(Command::Import { file }) => import(cli.port, file).await,
     };
     result.unwrap_or_else(|error| {
@@ -155,8 +182,11 @@ async fn start(start: Start, port: u16, secret: String) -> Outcome {
         },
         seed: !start.no_seed,
         response_window: start.response_window,
+        expiring_before: start.expiring_before,
         sweep_every: start.sweep_rate.0,
         dynamodb_endpoint: start.dynamodb_endpoint,
+        events_endpoint: start.events_endpoint,
+        stream: true,
         secret,
     };
     let stack = tokio::select! {
@@ -167,11 +197,14 @@ async fn start(start: Start, port: u16, secret: String) -> Outcome {
     let url = stack.url();
     println!("Cosell is ready at {url}");
     println!("  table {TABLE} at {}, {place}", stack.engine_url());
+    println!("  bus {BUS} and queues at {}", stack.events_url());
     println!();
     println!("Try it in another terminal:");
     println!("  token=$(cargo run -q -- token --org fabrikam --role referrals_admin --email ana@fabrikam.example)");
     println!("  curl -s -H \"Authorization: Bearer $token\" '{url}/v1/opportunities?tab=inbound&stage=received'");
     println!("  curl -s -H \"Authorization: Bearer $token\" '{url}/v1/opportunities?tab=outbound&limit=2'");
+    println!("  curl -s -H \"Authorization: Bearer $token\" '{url}/v1/notifications?limit=2'");
+    println!("  cargo run -q -- events");
     println!();
     println!("Ctrl-C stops it.");
     interrupted.await;
@@ -183,6 +216,27 @@ async fn sweep(port: u16) -> Outcome {
     let report = local::sweep(port).await?;
     println!("{report}");
     Ok(if report["failed"] == 0 && report["complete"] == true {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn events(port: u16) -> Outcome {
+    for event in local::events(port).await? {
+        println!("{event}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn redrive(port: u16, span: Redrive) -> Outcome {
+    let redrive = match span.deal {
+        Some(deal) => json!({"dealId": deal}),
+        None => json!({"from": span.from, "to": span.to}),
+    };
+    let (events, failed) = local::redrive(port, redrive).await?;
+    println!("{}", json!({"events": events, "failed": failed}));
+    Ok(if failed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

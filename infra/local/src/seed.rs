@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use chrono::TimeDelta;
+use domain::ResponseWindow;
 use edge::{App, Config, clock};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -130,14 +131,13 @@ struct Demo {
 impl Demo {
     fn new(gateway: &Gateway, secret: &str, owner: usize) -> Self {
         let app = &gateway.lambda.app;
-        let config = Config {
-            response_window: TimeDelta::milliseconds(1),
+        let impatient = App::new(Config {
+            response_window: ResponseWindow {
+                length: TimeDelta::milliseconds(1),
+                ..app.config.response_window
+            },
             ..(*app.config).clone()
-        };
-        let impatient = App {
-            config: Arc::new(config),
-            store: app.store.clone(),
-        };
+        });
         let at = |distance| &ORGANIZATIONS[(owner + distance) % ORGANIZATIONS.len()];
         Self {
             gateway: gateway.clone(),

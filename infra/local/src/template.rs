@@ -1,4 +1,5 @@
-//! What the local stack takes from `infra/template.yaml`: the table, the functions, their routes and the schedule.
+//! What the local stack takes from `infra/template.yaml`: the table, the functions, their routes, the schedule, and the way of
+//! events: stream, rules, queues.
 //!
 //! What it cannot run it refuses, by name: a resource or an event source that is only added to the template must not be
 //! missing here in silence.
@@ -28,6 +29,56 @@ pub struct Template {
     pub schedules: Vec<(String, String)>,
     /// Every function, and how long it may take.
     pub functions: BTreeMap<String, Duration>,
+    /// Which function gets the table's stream.
+    pub stream: Option<StreamMapping>,
+    /// The queues, by their logical ids.
+    pub queues: BTreeMap<String, Queue>,
+    /// Which functions get the messages of queues.
+    pub consumers: Vec<Consumer>,
+    /// What goes from the bus into queues.
+    pub rules: Vec<Rule>,
+    /// The settings of functions that name a queue, by the setting's name.
+    pub queue_settings: BTreeMap<String, String>,
+}
+
+/// A function that gets the table's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamMapping {
+    /// Its name.
+    pub function: String,
+    /// At most so many records at once.
+    pub batch_size: i32,
+    /// Event patterns; a record is passed on if one of them matches, or if there are none.
+    pub patterns: Vec<String>,
+}
+
+/// A function that gets the messages of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name.
+    pub function: String,
+    /// The queue's logical id.
+    pub queue: String,
+    /// At most so many messages at once.
+    pub batch_size: usize,
+}
+
+/// A queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// How long a message that was received stays hidden.
+    pub visibility_timeout: Duration,
+    /// Where a message goes that was received more often than this.
+    pub dead: Option<(String, u32)>,
+}
+
+/// A rule of the bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The event pattern, JSON.
+    pub pattern: String,
+    /// Logical ids of the queues that get what matches.
+    pub queues: Vec<String>,
 }
 
 /// Why a template cannot be run.
@@ -161,6 +212,139 @@ struct Function {
     timeout: Option<u64>,
     #[serde(default)]
     events: BTreeMap<String, Event>,
+    #[serde(default)]
+    environment: Environment,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Environment {
+    #[serde(default)]
+    variables: BTreeMap<String, Value>,
+}
+
+/// `!GetAtt Something.Arn`, or another attribute.
+#[derive(Deserialize)]
+struct Attr {
+    #[serde(rename = "GetAtt")]
+    of: String,
+}
+
+impl Attr {
+    fn resource(self, attribute: &str) -> Result<String, String> {
+        let id = self.of.strip_suffix(attribute).and_then(|id| id.strip_suffix('.'));
+        id.map(str::to_owned)
+            .ok_or_else(|| format!("{} is not supported here", self.of))
+    }
+}
+
+/// `!Ref Something`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reference {
+    #[serde(rename = "Ref")]
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct StreamEvent {
+    #[serde(rename = "Stream")]
+    _stream: IgnoredAny,
+    starting_position: String,
+    batch_size: i32,
+    #[serde(default)]
+    filter_criteria: FilterCriteria,
+    function_response_types: Vec<String>,
+    // A batch at a time, in order, again and again: so it is here as well.
+    #[serde(rename = "ParallelizationFactor")]
+    _parallelization_factor: Option<IgnoredAny>,
+    #[serde(rename = "BisectBatchOnFunctionError")]
+    _bisect: Option<IgnoredAny>,
+    // Nothing is given up here: who runs the stack sees what goes wrong.
+    #[serde(rename = "MaximumRecordAgeInSeconds")]
+    _maximum_age: Option<IgnoredAny>,
+    #[serde(rename = "MaximumRetryAttempts")]
+    _maximum_retries: Option<IgnoredAny>,
+    #[serde(rename = "DestinationConfig")]
+    _destination: Option<IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct FilterCriteria {
+    #[serde(default)]
+    filters: Vec<FilterPattern>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct FilterPattern {
+    pattern: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct QueueEvent {
+    queue: Attr,
+    batch_size: usize,
+    function_response_types: Vec<String>,
+    // There is room for all of them here.
+    #[serde(rename = "ScalingConfig")]
+    _scaling: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct QueueProperties {
+    // SQS's own default.
+    #[serde(default = "half_a_minute")]
+    visibility_timeout: u64,
+    redrive_policy: Option<RedrivePolicy>,
+    // Messages are kept as long as the stack runs.
+    #[serde(rename = "MessageRetentionPeriod")]
+    _retention: Option<IgnoredAny>,
+    #[serde(rename = "SqsManagedSseEnabled")]
+    _encryption: Option<IgnoredAny>,
+    #[serde(rename = "KmsMasterKeyId")]
+    _key: Option<IgnoredAny>,
+}
+
+fn half_a_minute() -> u64 {
+    30
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RedrivePolicy {
+    dead_letter_target_arn: Attr,
+    max_receive_count: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct RuleProperties {
+    event_pattern: Value,
+    targets: Vec<Target>,
+    #[serde(rename = "Name")]
+    _name: Option<IgnoredAny>,
+    #[serde(rename = "Description")]
+    _description: Option<IgnoredAny>,
+    // Required: without it the rule would be one of the account's default bus.
+    #[serde(rename = "EventBusName")]
+    _bus: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Target {
+    arn: Attr,
+    #[serde(rename = "Id")]
+    _id: IgnoredAny,
+    #[serde(rename = "DeadLetterConfig")]
+    _dead_letters: Option<IgnoredAny>,
+    #[serde(rename = "RetryPolicy")]
+    _retries: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -213,6 +397,12 @@ struct BuildProperties {
     binary: String,
 }
 
+impl TemplateError {
+    pub(crate) fn of(error: String) -> Self {
+        Self(error)
+    }
+}
+
 impl Template {
     /// The repository's template.
     pub fn embedded() -> Result<Self, TemplateError> {
@@ -227,6 +417,9 @@ impl Template {
 
         let (mut tables, mut apis) = (Vec::new(), 0);
         let (mut routes, mut schedules, mut functions) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut stream, mut buses) = (None, 0);
+        let (mut queues, mut consumers, mut rules) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut queue_settings = BTreeMap::new();
         for (id, resource) in document.resources {
             match resource.kind.as_str() {
                 "AWS::DynamoDB::Table" => tables.push(Table::read(&id, resource.properties)?),
@@ -243,6 +436,11 @@ impl Template {
                     if functions.insert(name.clone(), timeout).is_some() {
                         return Err(format!("{id}: there are two functions {name}"));
                     }
+                    for (setting, value) in function.environment.variables {
+                        if let Ok(queue) = serde_yaml_ng::from_value::<Reference>(value) {
+                            queue_settings.insert(setting, queue.id);
+                        }
+                    }
                     for (event_id, event) in function.events {
                         let id = format!("{id}: {event_id}");
                         match event.kind.as_str() {
@@ -255,12 +453,32 @@ impl Template {
                                 let event: ScheduleEvent = read(&id, event.properties)?;
                                 schedules.push((name.clone(), event.schedule));
                             }
+                            "DynamoDB" => {
+                                let mapping = StreamMapping::read(&id, name.clone(), event.properties)?;
+                                if stream.replace(mapping).is_some() {
+                                    return Err(format!("{id}: the stream is read once"));
+                                }
+                            }
+                            "SQS" => consumers.push(Consumer::read(&id, name.clone(), event.properties)?),
                             other => return Err(format!("{id}: the local stack has no events of type {other}")),
                         }
                     }
                 }
-                // Nothing is kept locally but the data.
-                "AWS::Logs::LogGroup" => {}
+                "AWS::SQS::Queue" => {
+                    let queue = Queue::read(&id, resource.properties)?;
+                    queues.insert(id, queue);
+                }
+                "AWS::Events::Rule" => rules.push(Rule::read(&id, resource.properties)?),
+                "AWS::Events::EventBus" => buses += 1,
+                // Who may do what, what is kept of the past, and what operators look at: there is nobody to be kept out here,
+                // and nothing is kept but the data.
+                "AWS::CloudWatch::Alarm"
+                | "AWS::CloudWatch::Dashboard"
+                | "AWS::Events::Archive"
+                | "AWS::IAM::ManagedPolicy"
+                | "AWS::IAM::Role"
+                | "AWS::Logs::LogGroup"
+                | "AWS::SQS::QueuePolicy" => {}
                 other => return Err(format!("{id}: the local stack cannot run a resource of type {other}")),
             }
         }
@@ -269,6 +487,20 @@ impl Template {
         if apis != 1 {
             return Err(format!("the local stack runs exactly one HTTP API, not {apis}"));
         }
+        if buses > 1 {
+            return Err(format!("the local stack runs one bus, not {buses}"));
+        }
+        let named = consumers.iter().map(|consumer| &consumer.queue);
+        let named = named.chain(rules.iter().flat_map(|rule| &rule.queues));
+        let dead = queues
+            .values()
+            .filter_map(|queue| queue.dead.as_ref().map(|(queue, _)| queue));
+        if let Some(unknown) = named.chain(dead).find(|queue| !queues.contains_key(*queue)) {
+            return Err(format!(
+                "{unknown} is no queue, and the local stack delivers to nothing else"
+            ));
+        }
+        queue_settings.retain(|_, queue| queues.contains_key(queue));
         let mut keys = BTreeSet::new();
         for key in routes.iter().map(Route::key) {
             if !keys.insert(key.clone()) {
@@ -280,6 +512,76 @@ impl Template {
             routes,
             schedules,
             functions,
+            stream,
+            queues,
+            consumers,
+            rules,
+            queue_settings,
+        })
+    }
+}
+
+const REPORTS_FAILURES: [&str; 1] = ["ReportBatchItemFailures"];
+
+impl StreamMapping {
+    fn read(id: &str, function: String, properties: Value) -> Result<Self, String> {
+        let event: StreamEvent = read(id, properties)?;
+        if event.starting_position != "TRIM_HORIZON" {
+            return Err(format!(
+                "{id}: the starting position {} is not supported",
+                event.starting_position
+            ));
+        }
+        if event.function_response_types != REPORTS_FAILURES {
+            return Err(format!("{id}: FunctionResponseTypes must be ReportBatchItemFailures"));
+        }
+        let patterns = event.filter_criteria.filters.into_iter().map(|filter| filter.pattern);
+        Ok(Self {
+            function,
+            batch_size: event.batch_size,
+            patterns: patterns.collect(),
+        })
+    }
+}
+
+impl Consumer {
+    fn read(id: &str, function: String, properties: Value) -> Result<Self, String> {
+        let event: QueueEvent = read(id, properties)?;
+        if event.function_response_types != REPORTS_FAILURES {
+            return Err(format!("{id}: FunctionResponseTypes must be ReportBatchItemFailures"));
+        }
+        Ok(Self {
+            function,
+            queue: event.queue.resource("Arn").map_err(|error| format!("{id}: {error}"))?,
+            batch_size: event.batch_size,
+        })
+    }
+}
+
+impl Queue {
+    fn read(id: &str, properties: Value) -> Result<Self, String> {
+        let queue: QueueProperties = read(id, properties)?;
+        let dead = queue.redrive_policy.map(|policy| {
+            let dead = policy.dead_letter_target_arn.resource("Arn");
+            dead.map(|dead| (dead, policy.max_receive_count))
+                .map_err(|error| format!("{id}: {error}"))
+        });
+        Ok(Self {
+            visibility_timeout: Duration::from_secs(queue.visibility_timeout),
+            dead: dead.transpose()?,
+        })
+    }
+}
+
+impl Rule {
+    fn read(id: &str, properties: Value) -> Result<Self, String> {
+        let rule: RuleProperties = read(id, properties)?;
+        let queues = rule.targets.into_iter().map(|target| target.arn.resource("Arn"));
+        Ok(Self {
+            pattern: serde_json::to_string(&rule.event_pattern).map_err(|error| format!("{id}: {error}"))?,
+            queues: queues
+                .collect::<Result<_, _>>()
+                .map_err(|error| format!("{id}: {error}"))?,
         })
     }
 }
@@ -324,7 +626,10 @@ fn resolve(value: &mut Value, defaults: &BTreeMap<String, Value>) {
             };
             *value = match reference.and_then(|name| defaults.get(name)) {
                 Some(default) => default.clone(),
-                None => Mapping::from_iter([(tagged.tag.to_string().into(), tagged.value.clone())]).into(),
+                None => {
+                    let name = tagged.tag.to_string();
+                    Mapping::from_iter([(name.trim_start_matches('!').into(), tagged.value.clone())]).into()
+                }
             };
         }
         Value::Sequence(values) => values.iter_mut().for_each(|value| resolve(value, defaults)),
@@ -366,17 +671,24 @@ mod tests {
             [
                 "DELETE /v1/opportunities/{id}/favorite → favorite",
                 "DELETE /v1/opportunities/{id}/invitations/{organizationId} → invite",
+                "DELETE /v1/webhooks/{id} → webhooks",
+                "GET /v1/notifications → notifications",
                 "GET /v1/opportunities → list",
                 "GET /v1/opportunities/{id} → get",
                 "GET /v1/opportunities/{id}/history → get",
                 "GET /v1/opportunities/{id}/notes → notes",
                 "GET /v1/summary → summary",
+                "GET /v1/webhooks → webhooks",
+                "GET /v1/webhooks/{id} → webhooks",
+                "GET /v1/webhooks/{id}/deliveries → webhooks",
                 "PATCH /v1/opportunities/{id} → update",
                 "POST /v1/opportunities → create",
                 "POST /v1/opportunities/{id}/close → close",
                 "POST /v1/opportunities/{id}/invitations → invite",
                 "POST /v1/opportunities/{id}/notes → notes",
                 "POST /v1/opportunities/{id}/response → respond",
+                "POST /v1/webhooks → webhooks",
+                "POST /v1/webhooks/{id}/test → webhooks",
                 "PUT /v1/opportunities/{id}/favorite → favorite",
             ]
         );
@@ -386,7 +698,40 @@ mod tests {
                 "{name} outlives the gateway"
             );
         }
-        assert_eq!(template.functions.len(), 12);
+        assert_eq!(template.functions.len(), 16);
+    }
+
+    #[test]
+    fn the_way_of_events_is_the_templates() {
+        let template = Template::embedded().expect("supported");
+        let stream = template.stream.expect("read");
+        assert_eq!(
+            (stream.function.as_str(), stream.batch_size, stream.patterns.len()),
+            ("notify", 100, 1)
+        );
+        let deliveries = &template.queues["Deliveries"];
+        assert_eq!(deliveries.dead, Some(("DeadDeliveries".into(), 9)));
+        let consumer = &template.consumers[0];
+        assert_eq!(
+            (consumer.function.as_str(), consumer.queue.as_str()),
+            ("deliver", "Deliveries")
+        );
+        assert_eq!(
+            template.rules[0].pattern,
+            r#"{"source":["cosell"],"detail":{"version":[1]}}"#
+        );
+        assert_eq!(template.rules[0].queues, ["Deliveries"]);
+        assert_eq!(template.queue_settings["COSELL_DEAD_LETTERS"], "DeadLetters");
+        assert_eq!(template.queue_settings["COSELL_DELIVERIES"], "Deliveries");
+        // A message is received once for each attempt.
+        let attempts = (1..)
+            .map_while(|attempt| events::webhook::next_attempt(attempt, None))
+            .count()
+            + 1;
+        assert_eq!(
+            deliveries.dead.as_ref().map(|(_, count)| *count as usize),
+            Some(attempts)
+        );
     }
 
     fn refused(from: &str, to: &str) -> String {
@@ -396,13 +741,31 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_is_named() {
-        let error = refused("Type: AWS::Logs::LogGroup", "Type: AWS::SQS::Queue");
+        let error = refused("Type: AWS::Logs::LogGroup", "Type: AWS::SNS::Topic");
         assert_eq!(
             error,
-            "ApiLogs: the local stack cannot run a resource of type AWS::SQS::Queue"
+            "ApiLogs: the local stack cannot run a resource of type AWS::SNS::Topic"
         );
-        let error = refused("          Type: HttpApi", "          Type: SQS");
-        assert_eq!(error, "Create: Create: the local stack has no events of type SQS");
+        let error = refused("          Type: HttpApi", "          Type: SNS");
+        assert_eq!(error, "Create: Create: the local stack has no events of type SNS");
+        let error = refused(
+            "          Arn: !GetAtt Deliveries.Arn",
+            "          Arn: !GetAtt Deliver.Arn",
+        );
+        assert_eq!(
+            error,
+            "Deliver is no queue, and the local stack delivers to nothing else"
+        );
+        let error = refused(
+            "FunctionResponseTypes: [ReportBatchItemFailures]",
+            "FunctionResponseTypes: []",
+        );
+        assert!(error.contains("ReportBatchItemFailures"), "{error}");
+        let error = refused(
+            "      VisibilityTimeout: 360",
+            "      VisibilityTimeout: 360\n      FifoQueue: true",
+        );
+        assert!(error.starts_with("Deliveries: unknown field `FifoQueue`"), "{error}");
         let error = refused("Path: /v1/opportunities/{id}/close", "Path: /v1/{proxy+}");
         assert_eq!(error, "Close: Close: \"{proxy+}\" in /v1/{proxy+} is not supported");
         let error = refused("            ApiId: !Ref Api\n", "");

@@ -1,6 +1,5 @@
 //! Creating a deal: private pipeline, or co-sell when it comes with invitations.
 
-use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::catalog::{Catalog, References};
@@ -11,7 +10,7 @@ use crate::form::{Fields, FromJson, List};
 use crate::invite::{self, Invite, InviteForm};
 use crate::money::Money;
 use crate::opportunity::{
-    Actor, Address, Contact, Customer, DealType, Opportunity, Party, Person, Progress, Solution, Work,
+    Actor, Address, Contact, Customer, DealType, Opportunity, Party, Person, Progress, ResponseWindow, Solution, Work,
 };
 use crate::refusal::Refusal;
 use crate::text::{
@@ -167,7 +166,7 @@ impl CreateForm {
         id: DealId,
         catalog: &Catalog,
         by: &Actor,
-        window: TimeDelta,
+        window: ResponseWindow,
         now: Timestamp,
     ) -> Result<Create, Refusal> {
         let owner = catalog.organizations.get(&by.organization).ok_or_else(|| {
@@ -247,7 +246,7 @@ impl CreateForm {
         &self,
         owner: &Party,
         catalog: &Catalog,
-        window: TimeDelta,
+        window: ResponseWindow,
         faults: &mut Faults,
     ) -> Option<Vec<Invite>> {
         let mut invited = Vec::new();

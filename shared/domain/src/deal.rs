@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use crate::close::Close;
 use crate::create::Create;
-use crate::event::{Change, Event, Notice, NoticeType};
+use crate::event::{Change, Event, Notice, NoticeType, Recipient};
 use crate::invite::Invite;
 use crate::note::{self, AddNote, Visibility};
 use crate::opportunity::{
@@ -143,6 +143,15 @@ impl Deal {
         Some(self.event(organization, Change::Expired, None, respond_by))
     }
 
+    /// What the clock has to do with an organization's invitation and nobody has done yet: to expire it, or else to remind the
+    /// organization, once.
+    pub fn due(&self, organization: &OrganizationId, now: Timestamp) -> Option<Event> {
+        self.lapse(organization, now).or_else(|| {
+            let remind_at = self.views.get(organization)?.remind_at()?;
+            (remind_at <= now).then(|| self.event(organization, Change::Reminded, None, now))
+        })
+    }
+
     /// The owner's view, for what only the owner may do.
     pub(crate) fn owned_by(&self, by: &Actor) -> Result<&Opportunity, Refusal> {
         let view = self.seen_by(by)?;
@@ -202,6 +211,7 @@ impl Deal {
             Change::Created(_) | Change::Updated(_) | Change::NoteAdded(Visibility::Internal) => return Vec::new(),
             Change::NoteAdded(Visibility::Shared) => (NoticeType::NoteShared, note_readers()),
             Change::Invited(_) => (NoticeType::OpportunityReceived, to_subject()),
+            Change::Reminded => (NoticeType::OpportunityExpiring, to_subject()),
             Change::Withdrawn => (NoticeType::InvitationWithdrawn, to_subject()),
             Change::Accepted(_) => (NoticeType::OpportunityAccepted, to_owner()),
             Change::Declined(_) => (NoticeType::OpportunityDeclined, to_owner()),
@@ -218,14 +228,17 @@ impl Deal {
             .filter_map(|recipient| self.views.get(recipient))
             .map(|own| Notice {
                 notice_type,
-                recipient: own.organization.clone(),
+                recipient: Recipient {
+                    organization: own.organization.id.clone(),
+                    kind: own.organization.kind,
+                },
                 name: own.name.clone(),
                 customer_name: own.customer.name.clone(),
                 estimated_value: own.estimated_value,
                 stage: standing.stage,
                 outcome: standing.outcome,
                 reason: subject.reason().filter(|_| own.organization.id == self.owner),
-                respond_by: matches!(change, Change::Invited(_))
+                respond_by: matches!(change, Change::Invited(_) | Change::Reminded)
                     .then(|| subject.pending_until())
                     .flatten(),
             })
@@ -260,6 +273,9 @@ impl Deal {
         let edit = |view: &mut Opportunity, edits: &[crate::Edit]| edits.iter().for_each(|edit| edit.apply(view));
         match (change, stage) {
             (Change::Expired, Stage::Received) if view.pending_until() == Some(at) => return view.expire(at),
+            (Change::Reminded, Stage::Received) if view.remind_at().is_some_and(|remind_at| remind_at <= at) => {
+                return view.remind(at);
+            }
             (Change::Accepted(edits), Stage::Received) => {
                 view.respond(Response::Accepted(Work::since(at)));
                 edit(view, edits);

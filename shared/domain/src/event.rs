@@ -2,7 +2,9 @@
 
 use crate::money::Money;
 use crate::note::Visibility;
-use crate::opportunity::{Actor, Contact, Opportunity, Outcome, Party, Person, Reason, Solution, Stage, words};
+use crate::opportunity::{
+    Actor, Contact, Opportunity, OrganizationKind, Outcome, Person, Reason, Solution, Stage, words,
+};
 use crate::text::{CampaignId, CrmId, CustomerName, DealName, OrganizationId, Prose};
 use crate::time::{Date, Timestamp};
 
@@ -34,6 +36,8 @@ pub enum Change {
     Accepted(Vec<Edit>),
     /// The organization refused the invitation.
     Declined(Reason),
+    /// `respondBy` is near: the organization is reminded.
+    Reminded,
     /// `respondBy` passed.
     Expired,
     /// The owner took the invitation back.
@@ -56,6 +60,7 @@ impl Change {
             Self::Invited(_) => "invited",
             Self::Accepted(_) => "accepted",
             Self::Declined(_) => "declined",
+            Self::Reminded => "reminded",
             Self::Expired => "expired",
             Self::Withdrawn => "withdrawn",
             Self::Updated(_) => "updated",
@@ -131,6 +136,8 @@ words!(
         OpportunityAccepted = "Opportunity Accepted",
         /// To the owner.
         OpportunityDeclined = "Opportunity Declined",
+        /// To the invited organization, which has not answered yet.
+        OpportunityExpiring = "Opportunity Expiring",
         /// To the owner.
         OpportunityExpired = "Opportunity Expired",
         /// To the counterparts.
@@ -144,13 +151,22 @@ words!(
     }
 );
 
+/// An organization that is told something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Which.
+    pub organization: OrganizationId,
+    /// Vendor or partner: what a rule of the bus can tell them by.
+    pub kind: OrganizationKind,
+}
+
 /// What one organization is told of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// What happened.
     pub notice_type: NoticeType,
     /// Who is told.
-    pub recipient: Party,
+    pub recipient: Recipient,
     /// The deal's name in the recipient's own view.
     pub name: DealName,
     /// Who buys.

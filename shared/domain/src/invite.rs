@@ -1,6 +1,5 @@
 //! Inviting another organization to a deal, and taking an invitation back.
 
-use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::catalog::{Catalog, Organization, References};
@@ -9,7 +8,9 @@ use crate::deal::Deal;
 use crate::event::{Change, Event};
 use crate::fault::{Faults, Flaw};
 use crate::form::{Fields, FromJson, List};
-use crate::opportunity::{Actor, HelpType, Invitation, Opportunity, Party, Person, Progress, Response, Stage};
+use crate::opportunity::{
+    Actor, HelpType, Invitation, Opportunity, Party, Person, Progress, Response, ResponseWindow, Stage,
+};
 use crate::refusal::Refusal;
 use crate::text::{OrganizationId, Prose};
 use crate::time::Timestamp;
@@ -24,7 +25,7 @@ pub struct Invite {
     message: Prose,
     contacts: Vec<Person>,
     note: Option<Prose>,
-    window: TimeDelta,
+    window: ResponseWindow,
 }
 
 /// The request, read but not yet compared with what it refers to.
@@ -89,7 +90,7 @@ impl InviteForm {
 
     /// The command, or why the deal does not take it, or all that is wrong. `window` is how long the invited organization
     /// has to answer.
-    pub fn check(&self, deal: &Deal, catalog: &Catalog, by: &Actor, window: TimeDelta) -> Result<Invite, Refusal> {
+    pub fn check(&self, deal: &Deal, catalog: &Catalog, by: &Actor, window: ResponseWindow) -> Result<Invite, Refusal> {
         let own = open_deal(deal, by)?;
         let inviter = catalog
             .organizations
@@ -114,7 +115,7 @@ impl InviteForm {
         pointer: &str,
         owner: &Party,
         catalog: &Catalog,
-        window: TimeDelta,
+        window: ResponseWindow,
         faults: &mut Faults,
     ) -> Option<Invite> {
         let organization = self.organization.as_ref().and_then(|id| {
@@ -152,7 +153,7 @@ pub(crate) fn invite(deal: &Deal, invite: &Invite, by: &Actor, now: Timestamp) -
         Some((
             view,
             Progress::Inbound {
-                response: Response::Pending,
+                response: Response::Pending { .. },
                 ..
             },
         )) => {
@@ -261,9 +262,11 @@ fn received(own: &Opportunity, previous: Option<&Opportunity>, invite: &Invite, 
                 message: invite.message.clone(),
                 contacts: invite.contacts.clone(),
                 sent_at: now,
-                respond_by: now.plus(invite.window),
+                respond_by: invite.window.respond_by(now),
             },
-            response: Response::Pending,
+            response: Response::Pending {
+                remind_at: invite.window.remind_at(now),
+            },
         },
     }
 }

@@ -16,9 +16,10 @@
 //! | changing | [`update`] |
 //! | won, lost | [`close`] |
 //! | notes | [`note`] |
-//! | expiring | [`Deal::lapse`], [`Opportunity::at`] |
+//! | reminding, expiring | [`Deal::due`], [`Deal::lapse`], [`Opportunity::at`] |
 //! | who is told | [`Event::notices`] |
 //! | lines of an import | [`import`] |
+//! | webhooks | [`WebhookForm`] |
 //!
 //! Architecture invariant: this crate knows no AWS, HTTP, tokio, environment or clock. `tests/tests/architecture.rs` proves it.
 
@@ -41,12 +42,13 @@ mod summary;
 mod text;
 mod time;
 pub mod update;
+mod webhook;
 
 pub use catalog::{Catalog, CatalogSolution, DirectoryCustomer, Organization, References};
 pub use close::CloseForm;
 pub use create::CreateForm;
 pub use deal::{Command, Deal, decide, evolve};
-pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType};
+pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType, Recipient};
 pub use fault::{Fault, Faults, Flaw};
 pub use filter::{Filter, SearchText, Tab, fold};
 pub use form::Parse;
@@ -56,17 +58,20 @@ pub use money::{Currency, Money, decimal};
 pub use note::{NoteForm, Visibility};
 pub use opportunity::{
     Access, Actor, Address, CloseResult, Closed, Contact, Customer, DealType, Direction, HelpType, Invitation,
-    Opportunity, OrganizationKind, Outcome, Party, Person, Progress, Reason, Response, Solution, Stage, Standing, Work,
+    Opportunity, OrganizationKind, Outcome, Party, Person, Progress, Reason, Response, ResponseWindow, Solution, Stage,
+    Standing, Work,
 };
 pub use refusal::Refusal;
 pub use respond::RespondForm;
 pub use summary::{Bucket, CampaignTally, Summary, Tally};
 pub use text::{
     AddressLine, CampaignId, Country, CrmId, CustomerId, CustomerName, DealId, DealName, DunsNumber, Email,
-    IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, SolutionId, UserId,
+    IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, SolutionId, UserId, WebhookId,
+    WebhookUrl,
 };
 pub use time::{Date, Timestamp};
 pub use update::UpdateForm;
+pub use webhook::{MAX_WEBHOOKS, Webhook, WebhookForm, WebhookStatus};
 
 #[cfg(test)]
 mod tests;

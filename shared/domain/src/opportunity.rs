@@ -1,5 +1,6 @@
 //! The state: one organization's own view of a deal.
 
+use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::fault::Faults;
@@ -271,7 +272,10 @@ pub enum Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Response {
     /// Nothing yet.
-    Pending,
+    Pending {
+        /// When the organization is to be reminded; `None` once it was, and where the response window is too short for it.
+        remind_at: Option<Timestamp>,
+    },
     /// The organization works the deal.
     Accepted(Work),
     /// The organization said no.
@@ -339,6 +343,27 @@ pub struct Invitation {
     pub sent_at: Timestamp,
     /// From this instant on it has expired.
     pub respond_by: Timestamp,
+}
+
+/// How long an invited organization has to answer, and when it is reminded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResponseWindow {
+    /// From the invitation to `respondBy`: exact.
+    pub length: TimeDelta,
+    /// The reminder comes this long before `respondBy`; none where the window is no longer than that.
+    pub reminder: TimeDelta,
+}
+
+impl ResponseWindow {
+    /// `respondBy` of an invitation that is sent now.
+    pub(crate) fn respond_by(self, now: Timestamp) -> Timestamp {
+        now.plus(self.length)
+    }
+
+    /// When the invited organization is reminded.
+    pub(crate) fn remind_at(self, now: Timestamp) -> Option<Timestamp> {
+        (self.length > self.reminder).then(|| now.plus(self.length - self.reminder))
+    }
 }
 
 /// The company that buys.
@@ -471,7 +496,7 @@ impl Opportunity {
                 ..
             } => work.standing(),
             Progress::Inbound { response, .. } => match response {
-                Response::Pending | Response::Accepted(_) => Standing {
+                Response::Pending { .. } | Response::Accepted(_) => Standing {
                     stage: Stage::Received,
                     outcome: None,
                 },
@@ -557,7 +582,7 @@ impl Opportunity {
         match &self.progress {
             Progress::Inbound { response, .. } => match response {
                 Response::Declined { at, .. } | Response::Expired { at } | Response::Withdrawn { at } => Some(*at),
-                Response::Pending => None,
+                Response::Pending { .. } => None,
                 Response::Accepted(work) => work.closed.as_ref().map(|closed| closed.at),
             },
             Progress::Outbound { work, .. } => work.closed.as_ref().map(|closed| closed.at),
@@ -569,10 +594,26 @@ impl Opportunity {
         match &self.progress {
             Progress::Inbound {
                 invitation,
-                response: Response::Pending,
+                response: Response::Pending { .. },
             } => Some(invitation.respond_by),
             _ => None,
         }
+    }
+
+    /// When its organization is to be reminded that an answer is awaited; `None` where it was, or is not.
+    pub fn remind_at(&self) -> Option<Timestamp> {
+        match self.progress {
+            Progress::Inbound {
+                response: Response::Pending { remind_at },
+                ..
+            } => remind_at,
+            _ => None,
+        }
+    }
+
+    /// When the clock has something to do with it next: to remind, or else to expire.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.remind_at().or(self.pending_until())
     }
 
     /// Whether its invitation came to nothing, so that another may follow.
@@ -589,6 +630,11 @@ impl Opportunity {
             self.expire(respond_by);
         }
         self
+    }
+
+    pub(crate) fn remind(&mut self, at: Timestamp) {
+        self.respond(Response::Pending { remind_at: None });
+        self.touch(at);
     }
 
     pub(crate) fn expire(&mut self, at: Timestamp) {

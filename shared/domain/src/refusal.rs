@@ -15,14 +15,14 @@ pub enum Refusal {
         /// For a person.
         message: String,
     },
-    /// The opportunity is not in a state that allows it.
+    /// The state of things does not allow it.
     Conflict {
         /// Stable, machine-readable.
         code: &'static str,
         /// For a person.
         message: String,
-        /// Where it stands instead.
-        standing: Standing,
+        /// Where the opportunity stands instead, if it is about one.
+        standing: Option<Standing>,
     },
     /// The request itself is wrong.
     Invalid(Faults),
@@ -45,7 +45,7 @@ impl Refusal {
         Self::Conflict {
             code: "wrongStage",
             message: format!("The opportunity is {is}; this needs it {needed}."),
-            standing,
+            standing: Some(standing),
         }
     }
 
@@ -53,7 +53,7 @@ impl Refusal {
         Self::Conflict {
             code,
             message: message.into(),
-            standing: opportunity.standing(),
+            standing: Some(opportunity.standing()),
         }
     }
 

@@ -14,6 +14,11 @@ use serde_json::{Value, json};
 use crate::*;
 
 const WINDOW: TimeDelta = TimeDelta::days(14);
+const REMINDER: TimeDelta = TimeDelta::days(3);
+const RESPONSE_WINDOW: ResponseWindow = ResponseWindow {
+    length: WINDOW,
+    reminder: REMINDER,
+};
 const MILLISECOND: TimeDelta = TimeDelta::milliseconds(1);
 const TODAY: &str = "2026-11-21";
 const YESTERDAY: &str = "2026-11-20";
@@ -114,8 +119,8 @@ impl World {
 
     /// What the schedule does for one invitation.
     fn sweep(&mut self, organization: &str) -> String {
-        let lapsed = self.stored().lapse(&org(organization), self.now);
-        self.events = lapsed.into_iter().collect();
+        let due = self.stored().due(&org(organization), self.now);
+        self.events = due.into_iter().collect();
         self.deal = self.events.iter().fold(self.deal.take(), evolve);
         tell(&Ok(self.events.clone()))
     }
@@ -139,7 +144,7 @@ impl World {
     fn notices(&self) -> Vec<String> {
         let notices = self.events.iter().flat_map(|event| &event.notices);
         notices
-            .map(|notice| format!("{} to {}", notice.notice_type, notice.recipient.id))
+            .map(|notice| format!("{} to {}", notice.notice_type, notice.recipient.organization))
             .collect()
     }
 
@@ -157,12 +162,12 @@ fn command(ask: &Ask, deal: Option<&Deal>, by: &Actor, now: Timestamp) -> Result
         Ask::Create(body) => {
             let form = CreateForm::read(body);
             let found = find(&form.references(by));
-            Command::Create(Box::new(form.check(id(), &found, by, WINDOW, now)?))
+            Command::Create(Box::new(form.check(id(), &found, by, RESPONSE_WINDOW, now)?))
         }
         Ask::Invite(body) => {
             let form = InviteForm::read(body);
             let found = find(&form.references(by));
-            Command::Invite(Box::new(form.check(deal()?, &found, by, WINDOW)?))
+            Command::Invite(Box::new(form.check(deal()?, &found, by, RESPONSE_WINDOW)?))
         }
         Ask::Withdraw(organization) => Command::Withdraw(org(organization)),
         Ask::Respond(body) => Command::Respond(Box::new(RespondForm::read(body).check(deal()?, by, now)?)),
@@ -186,7 +191,12 @@ fn tell(decided: &Result<Vec<Event>, Refusal>) -> String {
         }
         Err(Refusal::NotFound) => "404".into(),
         Err(Refusal::Forbidden { code, .. }) => format!("403 {code}"),
-        Err(Refusal::Conflict { code, standing, .. }) => format!("409 {code} {}", stands(*standing)),
+        Err(Refusal::Conflict {
+            code,
+            standing: Some(standing),
+            ..
+        }) => format!("409 {code} {}", stands(*standing)),
+        Err(Refusal::Conflict { code, .. }) => format!("409 {code}"),
         Err(Refusal::Invalid(faults)) => {
             assert!(!faults.is_empty(), "a refusal without a reason");
             let place = |pointer: &str| if pointer.is_empty() { "all" } else { pointer }.to_owned();

@@ -74,6 +74,30 @@ checked_string!(
     }
 );
 checked_string!(
+    /// A webhook's id: a ULID.
+    WebhookId,
+    |text: &str| DealId::parse(text).map(drop)
+);
+checked_string!(
+    /// Where a webhook is: an absolute `http` or `https` URL of 1–2,048 visible ASCII characters, without user or fragment.
+    WebhookUrl,
+    |text: &str| {
+        let rule = "must be an absolute URL such as https://example.com/hooks, in ASCII, without user and fragment";
+        match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+            _ if text.len() > 2_048 => Err(Flaw::new("tooLong", "must have at most 2048 characters")),
+            Some(rest)
+                if text.bytes().all(|byte| byte.is_ascii_graphic())
+                    && !rest.starts_with(['/', '?', ':'])
+                    && !rest.is_empty()
+                    && !text.contains(['#', '@', '\\']) =>
+            {
+                Ok(())
+            }
+            _ => Err(Flaw::new("invalidUrl", rule)),
+        }
+    }
+);
+checked_string!(
     /// A caller's own name for a request, so that repeating it does nothing. 1–255 visible ASCII characters.
     IdempotencyKey,
     |text: &str| match text.len() {
@@ -183,6 +207,13 @@ impl DealId {
     /// A new id: `entropy` makes it unique, the time makes ids sort by age.
     pub fn new(at: crate::Timestamp, entropy: u128) -> Self {
         Self(Ulid::from_parts(at.millis(), entropy).to_string())
+    }
+}
+
+impl WebhookId {
+    /// A new id, as [`DealId::new`].
+    pub fn new(at: crate::Timestamp, entropy: u128) -> Self {
+        Self(DealId::new(at, entropy).0)
     }
 }
 

@@ -60,6 +60,12 @@ impl Answer {
         self
     }
 
+    /// The value of a header.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(header, _)| header == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Adds an `ETag`, quotes included: see [`etag`].
     #[must_use]
     pub fn etag(self, etag: impl Into<String>) -> Self {
@@ -76,13 +82,8 @@ impl Answer {
     /// The answer, or 304 when the request says that the caller has it (`If-None-Match`).
     #[must_use]
     pub fn unless_known(self, request: &Request) -> Self {
-        let etag = self
-            .headers
-            .iter()
-            .find(|(name, _)| name == "etag")
-            .map(|(_, value)| value.clone());
-        match etag {
-            Some(etag) if request::if_none_match(request, &etag) => Self::not_modified(&etag),
+        match self.get("etag") {
+            Some(etag) if request::if_none_match(request, etag) => Self::not_modified(etag),
             _ => self,
         }
     }

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_types::SdkConfig;
 use chrono::TimeDelta;
+use domain::ResponseWindow;
+use events::webhook::Targets;
+
+use crate::capacity::Measure;
 
 /// The endpoint is in the same region, where connecting takes milliseconds. The kernel repeats a lost SYN only after a
 /// second: by then a new attempt is worth more than waiting.
@@ -31,21 +35,83 @@ const LONGEST: i64 = 366 * 24 * 60 * 60 * 1_000;
 pub struct Config {
     /// Name of the table.
     pub table: String,
-    /// How long an invitation stays open. Positive, at most 366 days, whole milliseconds.
-    pub response_window: TimeDelta,
-    /// Where the table is.
-    pub dynamodb: DynamoDb,
+    /// How long an invitation stays open, and when the invited organization is reminded: each positive, at most 366 days,
+    /// whole milliseconds.
+    pub response_window: ResponseWindow,
+    /// Where the services of AWS are, and as whom to speak to them.
+    pub aws: Aws,
+    /// Name of the event bus.
+    pub bus: Needed,
+    /// URL of the queue for what cannot be published.
+    pub dead_letters: Needed,
+    /// URL of the queue of deliveries to webhooks.
+    pub deliveries: Needed,
+    /// What the metrics of this deployment are told from others' by.
+    pub stack: Option<String>,
+    /// Where webhooks may be. Not a setting: only the local stack allows its own machine.
+    pub webhook_targets: Targets,
 }
 
-/// Where the database is and as whom to speak to it.
+/// A setting that some functions need and others do not.
 #[derive(Debug, Clone)]
-pub struct DynamoDb {
-    /// An AWS region such as `eu-central-1`; it is also part of every signature.
+pub struct Needed {
+    name: &'static str,
+    meaning: &'static str,
+    value: Option<String>,
+}
+
+impl Needed {
+    /// The name of the bus: `COSELL_BUS`.
+    pub fn bus(value: Option<String>) -> Self {
+        let (name, meaning) = ("COSELL_BUS", "the name of the EventBridge bus");
+        Self { name, meaning, value }
+    }
+
+    /// The URL of the queue for what cannot be published: `COSELL_DEAD_LETTERS`.
+    pub fn dead_letters(value: Option<String>) -> Self {
+        let (name, meaning) = (
+            "COSELL_DEAD_LETTERS",
+            "the URL of the SQS queue for what cannot be published",
+        );
+        Self { name, meaning, value }
+    }
+
+    /// The URL of the queue of deliveries: `COSELL_DELIVERIES`.
+    pub fn deliveries(value: Option<String>) -> Self {
+        let (name, meaning) = (
+            "COSELL_DELIVERIES",
+            "the URL of the SQS queue of deliveries to webhooks",
+        );
+        Self { name, meaning, value }
+    }
+
+    /// The value, or what is missing.
+    pub fn get(&self) -> Result<&str, ConfigError> {
+        let Self { name, meaning, value } = self;
+        value.as_deref().ok_or(ConfigError::Missing { name, meaning })
+    }
+}
+
+/// The services of AWS: where they are, and as whom to speak to them.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    /// A region such as `eu-central-1`; it is also part of every signature.
     pub region: String,
-    /// `http://` or `https://`, where it is not the endpoint of AWS in that region.
-    pub endpoint: Option<String>,
     /// For signing.
     pub credentials: Credentials,
+    /// Where they are not the endpoints of AWS in that region.
+    pub endpoints: Endpoints,
+}
+
+/// Endpoints, each `http://` or `https://`, where they are not AWS's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// `AWS_ENDPOINT_URL_DYNAMODB`
+    pub dynamodb: Option<String>,
+    /// `AWS_ENDPOINT_URL_EVENTBRIDGE`
+    pub event_bridge: Option<String>,
+    /// `AWS_ENDPOINT_URL_SQS`
+    pub sqs: Option<String>,
 }
 
 /// Why a function cannot start.
@@ -80,59 +146,72 @@ pub enum ConfigError {
 pub struct InvalidDuration;
 
 impl Config {
-    /// Reads `COSELL_TABLE`, `COSELL_RESPONSE_WINDOW` (`P14D`), and the SDK's own `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
-    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL`.
+    /// Reads `COSELL_TABLE`, `COSELL_RESPONSE_WINDOW` (`P14D`), `COSELL_EXPIRING_BEFORE` (`P3D`), where a function needs them
+    /// `COSELL_BUS`, `COSELL_DEAD_LETTERS` and `COSELL_DELIVERIES`, `COSELL_STACK`, and the SDK's own `AWS_REGION`,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL` and that of each service.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(variable)
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let required = |name, meaning| variable(name).ok_or(ConfigError::Missing { name, meaning });
-        let table = required("COSELL_TABLE", "the name of the DynamoDB table")?;
-        let response_window = match variable("COSELL_RESPONSE_WINDOW") {
-            None => TimeDelta::days(14),
+        let duration = |name, default| match variable(name) {
+            None => Ok(TimeDelta::days(default)),
             Some(value) => positive_duration(&value).map_err(|rule| ConfigError::Invalid {
-                name: "COSELL_RESPONSE_WINDOW",
+                name,
                 value,
                 rule: rule.to_string(),
-            })?,
+            }),
         };
-        // The credentials chain of aws-config is not linked: Lambda has these three in the environment of every
-        // function, valid for as long as the process lives.
-        let credentials = Credentials::new(
-            required(
-                "AWS_ACCESS_KEY_ID",
-                "Lambda sets it; elsewhere, any text will do for a local engine",
-            )?,
-            required(
-                "AWS_SECRET_ACCESS_KEY",
-                "Lambda sets it; elsewhere, any text will do for a local engine",
-            )?,
-            variable("AWS_SESSION_TOKEN"),
-            None,
-            "environment",
-        );
-        let endpoint = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]
-            .into_iter()
-            .find_map(|name| variable(name).map(|value| (name, value)));
-        if let Some((name, value)) = &endpoint
-            && !["http://", "https://"].iter().any(|scheme| value.starts_with(scheme))
-        {
-            return Err(ConfigError::Invalid {
-                name,
-                value: value.clone(),
-                rule: "it must start with http:// or https://".to_owned(),
-            });
-        }
-        let region = required("AWS_REGION", "the AWS region of the table; Lambda sets it")?;
+        let endpoint = |name| {
+            let found = [name, "AWS_ENDPOINT_URL"]
+                .into_iter()
+                .find_map(|name| variable(name).map(|value| (name, value)));
+            match found {
+                Some((name, value)) if !["http://", "https://"].iter().any(|scheme| value.starts_with(scheme)) => {
+                    Err(ConfigError::Invalid {
+                        name,
+                        value,
+                        rule: "it must start with http:// or https://".to_owned(),
+                    })
+                }
+                found => Ok(found.map(|(_, url)| url)),
+            }
+        };
         Ok(Self {
-            table,
-            response_window,
-            dynamodb: DynamoDb {
-                region,
-                endpoint: endpoint.map(|(_, url)| url),
-                credentials,
+            table: required("COSELL_TABLE", "the name of the DynamoDB table")?,
+            response_window: ResponseWindow {
+                length: duration("COSELL_RESPONSE_WINDOW", 14)?,
+                reminder: duration("COSELL_EXPIRING_BEFORE", 3)?,
             },
+            aws: Aws {
+                region: required("AWS_REGION", "the AWS region of the table; Lambda sets it")?,
+                // The credentials chain of aws-config is not linked: Lambda has these three in the environment of every
+                // function, valid for as long as the process lives.
+                credentials: Credentials::new(
+                    required(
+                        "AWS_ACCESS_KEY_ID",
+                        "Lambda sets it; elsewhere, any text will do for a local engine",
+                    )?,
+                    required(
+                        "AWS_SECRET_ACCESS_KEY",
+                        "Lambda sets it; elsewhere, any text will do for a local engine",
+                    )?,
+                    variable("AWS_SESSION_TOKEN"),
+                    None,
+                    "environment",
+                ),
+                endpoints: Endpoints {
+                    dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
+                    event_bridge: endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE")?,
+                    sqs: endpoint("AWS_ENDPOINT_URL_SQS")?,
+                },
+            },
+            bus: Needed::bus(variable("COSELL_BUS")),
+            dead_letters: Needed::dead_letters(variable("COSELL_DEAD_LETTERS")),
+            deliveries: Needed::deliveries(variable("COSELL_DELIVERIES")),
+            stack: variable("COSELL_STACK"),
+            webhook_targets: Targets::Public,
         })
     }
 }
@@ -143,19 +222,35 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-impl DynamoDb {
-    /// A client with the timeouts and retries of a function that somebody waits for.
-    pub fn client(&self) -> Client {
+impl Aws {
+    /// A client of the table.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::config::Builder::from(&self.sdk_config(self.endpoints.dynamodb.as_deref()));
+        aws_sdk_dynamodb::Client::from_conf(config.interceptor(Measure).build())
+    }
+
+    /// A client of the bus.
+    pub fn event_bridge(&self) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::new(&self.sdk_config(self.endpoints.event_bridge.as_deref()))
+    }
+
+    /// A client of the queues.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.sdk_config(self.endpoints.sqs.as_deref()))
+    }
+
+    /// The settings of any client: the timeouts and retries of a function that somebody waits for.
+    pub fn sdk_config(&self, endpoint: Option<&str>) -> SdkConfig {
         let http = aws_smithy_http_client::Builder::new();
-        let http = match &self.endpoint {
+        let http = match endpoint {
             // No TLS, so that the certificates of the system, most of the time that the SDK needs to start, stay unread.
             Some(endpoint) if endpoint.starts_with("http://") => http.build_http(),
             _ => http.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
         };
-        let mut config = aws_sdk_dynamodb::Config::builder()
+        let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
-            .credentials_provider(self.credentials.clone())
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .http_client(http)
             .timeout_config(
                 TimeoutConfig::builder()
@@ -169,8 +264,8 @@ impl DynamoDb {
                     .with_max_attempts(ATTEMPTS)
                     .with_initial_backoff(FIRST_BACKOFF),
             );
-        config.set_endpoint_url(self.endpoint.clone());
-        Client::from_conf(config.build())
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        config.build()
     }
 }
 
@@ -252,18 +347,25 @@ mod tests {
     fn defaults() {
         let config = read(&[]).expect("complete");
         assert_eq!(config.table, "deals");
-        assert_eq!(config.response_window, TimeDelta::days(14));
-        assert_eq!(config.dynamodb.endpoint, None);
+        assert_eq!(config.response_window.length, TimeDelta::days(14));
+        assert_eq!(config.response_window.reminder, TimeDelta::days(3));
+        assert_eq!(config.aws.endpoints, Endpoints::default());
+        assert_eq!(config.webhook_targets, Targets::Public);
+        let missing = config.bus.get().expect_err("not there").to_string();
+        assert_eq!(missing, "COSELL_BUS is not set: the name of the EventBridge bus");
         assert!(
             !format!("{config:?}").contains("very-secret"),
             "credentials are not shown"
         );
         // Builds for AWS and for a local engine.
-        config.dynamodb.client();
-        read(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")])
-            .expect("complete")
-            .dynamodb
-            .client();
+        for config in [
+            config,
+            read(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")]).expect("complete"),
+        ] {
+            config.aws.dynamodb();
+            config.aws.event_bridge();
+            config.aws.sqs();
+        }
     }
 
     #[test]
@@ -282,7 +384,7 @@ mod tests {
 
     #[test]
     fn the_endpoint_of_the_service_wins_over_the_general_one() {
-        let endpoint = |changes| read(changes).map(|config| config.dynamodb.endpoint);
+        let endpoint = |changes| read(changes).map(|config| config.aws.endpoints.dynamodb);
         let both = [
             ("AWS_ENDPOINT_URL", "http://a"),
             ("AWS_ENDPOINT_URL_DYNAMODB", "https://b"),

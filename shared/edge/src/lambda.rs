@@ -14,7 +14,9 @@ use tracing::Instrument;
 
 use crate::App;
 use crate::answer::Answer;
-use crate::config::Config;
+use crate::capacity::measured;
+use crate::clock;
+use crate::config::{Config, ConfigError};
 use crate::problem::Problem;
 use crate::telemetry::{self, Invocation};
 
@@ -25,7 +27,9 @@ where
     Fut: Future<Output = Result<Answer, Problem>>,
 {
     let invocation = Invocation::of(function, &request);
-    let result = handler(app.clone(), request).instrument(invocation.span()).await;
+    // On the heap: what a handler waits for is nested more deeply than the compiler likes to lay out in one piece.
+    let work = Box::pin(handler(app.clone(), request)).instrument(invocation.span());
+    let result = measured(invocation.usage(), work).await;
     let (answer, code) = match result {
         Ok(answer) => (answer, None),
         Err(problem) => {
@@ -33,7 +37,7 @@ where
             (problem.into(), Some(code))
         }
     };
-    invocation.finish(Some(answer.status), code);
+    invocation.finish(app.config.stack.as_deref(), clock::now(), Some(&answer), code);
     answer.into()
 }
 
@@ -105,6 +109,13 @@ impl From<store::Error> for Failure {
     }
 }
 
+/// What is missing is a matter of the deployment.
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new("Configuration", error.to_string())
+    }
+}
+
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         Self {
@@ -158,10 +169,10 @@ where
     F: FnOnce(App, Value, u64) -> Fut,
     Fut: Future<Output = Result<Value, Failure>>,
 {
-    let result = handler(app.clone(), event, deadline_ms)
-        .instrument(invocation.span())
-        .await;
-    invocation.finish(None, result.as_ref().err().map(|failure| failure.kind));
+    let work = Box::pin(handler(app.clone(), event, deadline_ms)).instrument(invocation.span());
+    let result = measured(invocation.usage(), work).await;
+    let code = result.as_ref().err().map(|failure| failure.kind);
+    invocation.finish(app.config.stack.as_deref(), clock::now(), None, code);
     result
 }
 

@@ -160,7 +160,7 @@ impl From<Refusal> for Problem {
                 message,
                 standing,
             } => Self {
-                standing: Some(standing),
+                standing,
                 ..Self::new(StatusCode::CONFLICT, code, message)
             },
             Refusal::Invalid(faults) => Self::invalid(faults),
@@ -273,7 +273,7 @@ mod tests {
         let refusal = |stage, outcome| Refusal::Conflict {
             code: "wrongStage",
             message: "The opportunity is expired.".into(),
-            standing: Standing { stage, outcome },
+            standing: Some(Standing { stage, outcome }),
         };
         let (answer, body) = sent(refusal(Stage::Archived, Some(Outcome::Expired)));
         assert!(has(&answer, "content-type", "application/problem+json"));

@@ -72,6 +72,26 @@ pub fn json_body(request: &Request, accepts: Accepts) -> Result<Value, Problem> 
     Ok(value)
 }
 
+/// Refuses a body that says something where nothing is asked for; an empty object says nothing.
+pub fn no_body(request: &Request) -> Result<(), Problem> {
+    let body: &[u8] = request.body();
+    if body.is_empty() {
+        return Ok(());
+    }
+    let body = json_body(request, Accepts::Json)?;
+    let members = body.as_object().into_iter().flat_map(Map::keys);
+    let unknown = |name: &String| {
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        Flaw::new("unknownField", "is not a field here; there is none").at(pointer)
+    };
+    let faults: Vec<_> = members.map(unknown).collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid(Faults(faults)))
+    }
+}
+
 /// A JSON value in which no object has two members of the same name. Readers disagree about which of the two counts, so
 /// what one of them checks may not be what another one does.
 struct Unique(Value);

@@ -2,10 +2,13 @@
 
 use aws_sdk_dynamodb::config::Credentials;
 use chrono::TimeDelta;
+use domain::ResponseWindow;
+use events::webhook::Targets;
 use lambda_http::Request;
 use serde_json::{Value, json};
 
-use crate::{App, Config, DynamoDb};
+use crate::config::{Aws, Endpoints, Needed};
+use crate::{App, Config};
 
 /// An event of payload format 2.0 from a referrals admin of `fabrikam`.
 pub fn event(method: &str, path: &str) -> Value {
@@ -40,11 +43,22 @@ pub fn request(event: &Value) -> Request {
 pub fn app() -> App {
     App::new(Config {
         table: "cosell".into(),
-        response_window: TimeDelta::days(14),
-        dynamodb: DynamoDb {
-            region: "eu-central-1".into(),
-            endpoint: Some("http://127.0.0.1:1".into()),
-            credentials: Credentials::new("key", "secret", None, None, "test"),
+        response_window: ResponseWindow {
+            length: TimeDelta::days(14),
+            reminder: TimeDelta::days(3),
         },
+        aws: Aws {
+            region: "eu-central-1".into(),
+            credentials: Credentials::new("key", "secret", None, None, "test"),
+            endpoints: Endpoints {
+                dynamodb: Some("http://127.0.0.1:1".into()),
+                ..Endpoints::default()
+            },
+        },
+        bus: Needed::bus(None),
+        dead_letters: Needed::dead_letters(None),
+        deliveries: Needed::deliveries(None),
+        stack: None,
+        webhook_targets: Targets::Public,
     })
 }

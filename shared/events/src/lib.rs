@@ -1,4 +1,11 @@
-//! What other systems are told: the event envelope (DESIGN section 6).
+//! What other systems are told, and how it gets there (DESIGN section 6).
+//!
+//! | to change | look in |
+//! |---|---|
+//! | what an event says | [`Detail`] |
+//! | publishing: batches, order, repetition | [`bus`] |
+//! | signatures, attempts, which addresses a webhook may have | [`webhook`] |
+//! | queues | [`queue`] |
 //!
 //! One envelope for each recipient. It holds what the recipient may know and nothing else: name and value are those of its
 //! own view, and a reason is there only for the inviter. That choice is the domain's ([`Notice`]); here it gets its
@@ -6,8 +13,15 @@
 //!
 //! Architecture invariant: this crate knows the domain and nothing of how events are stored.
 
-use domain::{Actor, DealId, Notice, Timestamp};
+pub mod bus;
+pub mod queue;
+pub mod webhook;
+
+use domain::{DealId, Notice, OrganizationId, Timestamp, UserId};
 use serde::Serialize;
+
+pub use bus::{Announcement, Bus};
+pub use queue::Queues;
 
 /// The EventBridge source of all events.
 pub const SOURCE: &str = "cosell";
@@ -65,19 +79,25 @@ struct MoneyDetail {
 impl Detail {
     /// The envelope of a notice. `id` is the notice's own: it stays the same however often it is published, so that a
     /// consumer can drop repeats. No `actor` means the clock.
-    pub fn of(id: &str, deal: &DealId, occurred_at: Timestamp, actor: Option<&Actor>, notice: &Notice) -> Self {
+    pub fn of(
+        id: &str,
+        deal: &DealId,
+        occurred_at: Timestamp,
+        actor: Option<&(OrganizationId, UserId)>,
+        notice: &Notice,
+    ) -> Self {
         Self {
             id: id.to_owned(),
             version: VERSION,
             kind: notice.notice_type.as_str(),
             occurred_at: occurred_at.to_string(),
             deal_id: deal.to_string(),
-            actor: actor.map(|actor| ActorDetail {
-                organization_id: actor.organization.to_string(),
-                user_id: actor.user.to_string(),
+            actor: actor.map(|(organization, user)| ActorDetail {
+                organization_id: organization.to_string(),
+                user_id: user.to_string(),
             }),
             recipient: Recipient {
-                organization_id: notice.recipient.id.to_string(),
+                organization_id: notice.recipient.organization.to_string(),
                 kind: notice.recipient.kind.as_str(),
             },
             opportunity: OpportunityDetail {
@@ -99,25 +119,36 @@ impl Detail {
     pub fn detail_type(&self) -> &'static str {
         self.kind
     }
+
+    /// As it is published.
+    ///
+    /// # Panics
+    ///
+    /// Never: it has string keys and no fallible parts.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).expect("string keys and no fallible parts")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{
-        CustomerName, DealName, Label, Money, NoticeType, OrganizationId, OrganizationKind, Outcome, Party, Reason,
-        Stage, UserId,
-    };
+    use domain::{CustomerName, DealName, Money, NoticeType, OrganizationKind, Outcome, Reason, Stage};
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn the_envelope_is_the_published_contract() {
-        let notice = Notice {
+    /// What somebody is told.
+    pub(crate) fn detail() -> Detail {
+        let at = Timestamp::parse("2026-11-21T09:30:00Z").expect("an instant");
+        let deal = DealId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV").expect("an id");
+        Detail::of("01ARZ3NDEKTSV4RRFFQ69G5FAW", &deal, at, None, &notice())
+    }
+
+    fn notice() -> Notice {
+        Notice {
             notice_type: NoticeType::OpportunityDeclined,
-            recipient: Party {
-                id: OrganizationId::parse("contoso").expect("an id"),
-                name: Label::parse("Contoso").expect("a name"),
+            recipient: domain::Recipient {
+                organization: OrganizationId::parse("contoso").expect("an id"),
                 kind: OrganizationKind::Vendor,
             },
             name: DealName::parse("ERP for Adatum").expect("a name"),
@@ -127,13 +158,16 @@ mod tests {
             outcome: Some(Outcome::Declined),
             reason: Some(Reason::NoCapacity),
             respond_by: None,
-        };
-        let actor = Actor {
-            organization: OrganizationId::parse("fabrikam").expect("an id"),
-            user: UserId::parse("u-1").expect("an id"),
-            name: Some("Ana".into()),
-            access: domain::Access::All,
-        };
+        }
+    }
+
+    #[test]
+    fn the_envelope_is_the_published_contract() {
+        let notice = notice();
+        let actor = (
+            OrganizationId::parse("fabrikam").expect("an id"),
+            UserId::parse("u-1").expect("an id"),
+        );
         let deal = DealId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV").expect("an id");
         let at = Timestamp::parse("2026-11-21T09:30:00Z").expect("an instant");
         let detail = Detail::of("01ARZ3NDEKTSV4RRFFQ69G5FAW", &deal, at, Some(&actor), &notice);

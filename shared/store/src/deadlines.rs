@@ -4,7 +4,7 @@ use domain::{DealId, OrganizationId, Timestamp};
 
 use crate::{Error, Item, Store, keys};
 
-/// An invitation whose `respondBy` has come, as far as the index knows; and where reading goes on.
+/// Invitations whose reminder or `respondBy` has come, as far as the index knows; and where reading goes on.
 #[derive(Debug, Clone, Default)]
 pub struct Due {
     /// Oldest deadline first.

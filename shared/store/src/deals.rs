@@ -95,6 +95,17 @@ impl Store {
     /// [`Error::Stale`] and [`Error::Used`] mean that nothing was written; after [`Error::Unavailable`] it may have been.
     pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), Error> {
         let items = self.items(commit)?;
+        self.write_together(items, commit.idempotency.is_some(), commit.entropy)
+            .await
+    }
+
+    /// Writes all of the items or none. `idempotent`: the first one is the record of an idempotency key.
+    pub(crate) async fn write_together(
+        &self,
+        items: Vec<TransactWriteItem>,
+        idempotent: bool,
+        entropy: u128,
+    ) -> Result<(), Error> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let request = self
@@ -107,11 +118,11 @@ impl Store {
             let Some(reasons) = cancellation(&error) else {
                 return Err(error.into());
             };
-            match verdict(commit.idempotency.is_some(), reasons)? {
+            match verdict(idempotent, reasons)? {
                 Verdict::Final(reason) => return Err(reason),
                 Verdict::Passing if attempt < ATTEMPTS => {
                     // Half of it at random, so that two that met do not meet again.
-                    tokio::time::sleep(pause.mul_f64(0.5 + jitter(commit.entropy, attempt) / 2.0)).await;
+                    tokio::time::sleep(pause.mul_f64(0.5 + jitter(entropy, attempt) / 2.0)).await;
                     pause *= 2;
                 }
                 Verdict::Passing => break,
@@ -178,7 +189,12 @@ impl Store {
         })
     }
 
-    fn put_idempotency(&self, used: &Idempotency, answer: String, now: Timestamp) -> Result<TransactWriteItem, Error> {
+    pub(crate) fn put_idempotency(
+        &self,
+        used: &Idempotency,
+        answer: String,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, Error> {
         let key = keys::idempotency(&used.organization, &used.key);
         let mut item = to_item(&Recorded::new(&used.fingerprint, answer, now))?;
         item.extend(key.attributes());
@@ -240,7 +256,7 @@ fn ids(now: Timestamp, entropy: u128) -> impl Iterator<Item = Ulid> {
 }
 
 /// A number from 0 to 1 that differs between requests and attempts.
-fn jitter(entropy: u128, attempt: u32) -> f64 {
+pub(crate) fn jitter(entropy: u128, attempt: u32) -> f64 {
     let byte = entropy.to_le_bytes()[attempt as usize % 16];
     f64::from(byte) / 255.0
 }

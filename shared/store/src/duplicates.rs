@@ -1,5 +1,6 @@
 //! Deals that may be the same one: found before a new one is written, to warn.
 
+use chrono::TimeDelta;
 use domain::{Actor, Customer, Solution, SolutionId, Timestamp};
 use serde::Deserialize;
 
@@ -34,8 +35,7 @@ struct Entry {
     stage: String,
     solutions: Vec<SolutionRecord>,
     team: Vec<PersonRecord>,
-    #[serde(default)]
-    due_sk: Option<String>,
+    tab_sk: String,
 }
 
 impl Store {
@@ -62,7 +62,9 @@ impl Store {
         let mut found = Vec::new();
         for item in answer.items.unwrap_or_default() {
             let entry: Entry = from_item(item)?;
-            let lapsed = entry.due_sk.as_ref().is_some_and(|due| *due < keys::due_until(now));
+            let received = entry.stage == domain::Stage::Received.as_str();
+            // The key of what is received begins with `respondBy`.
+            let lapsed = received && entry.tab_sk < keys::tab_split(now.plus(TimeDelta::milliseconds(1)));
             let team = entry
                 .team
                 .iter()
@@ -77,7 +79,7 @@ impl Store {
             let common: Vec<_> = common
                 .filter(|id| solutions.iter().any(|solution| solution.id == *id))
                 .collect();
-            let open_to = entry.due_sk.is_some() || by.is_on(&team);
+            let open_to = received || by.is_on(&team);
             if !lapsed && open_to && !common.is_empty() {
                 found.push(PossibleDuplicate {
                     id: entry.customer_sk,

@@ -48,6 +48,12 @@ impl Recorded {
 }
 
 impl Store {
+    /// Records that the key was used, where what it protects is in no transaction of the table. [`Error::Used`] if it was.
+    pub async fn record(&self, used: &Idempotency, answer: String, now: Timestamp, entropy: u128) -> Result<(), Error> {
+        let item = self.put_idempotency(used, answer, now)?;
+        self.write_together(vec![item], true, entropy).await
+    }
+
     /// What the key was used for, if it was in the last 24 hours.
     pub async fn recorded(&self, used: &Idempotency, now: Timestamp) -> Result<Option<Recorded>, Error> {
         let found = self.get(&keys::idempotency(&used.organization, &used.key)).await?;

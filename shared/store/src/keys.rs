@@ -2,14 +2,19 @@
 //!
 //! | item | `pk` | `sk` | `byTab` (`tabPk`, `tabSk`) | `byDeadline` (`duePk`, `dueSk`) |
 //! |---|---|---|---|---|
-//! | opportunity (view) | `DEAL#<id>` | `ORG#<organization>` | `ORG#<organization>#<direction>#<stage>`, `<updatedAt>#<id>`; while received `<respondBy>#<id>` | only while received: `DUE#<shard>`, `<respondBy>#<id>#<organization>` |
+//! | opportunity (view) | `DEAL#<id>` | `ORG#<organization>` | `ORG#<organization>#<direction>#<stage>`, `<updatedAt>#<id>`; while received `<respondBy>#<id>` | only while received: `DUE#<shard>`, `<dueAt>#<id>#<organization>`, where `dueAt` is the reminder's time and, after it, `respondBy` |
 //! | the same, while not archived: index `byCustomer` (`customerPk`, `customerSk`) | `ORG#<organization>#CUSTOMER#<digest>` | `<id>` | | |
-//! | event | `DEAL#<id>` | `EVENT#<ulid>` | – | – |
+//! | event | `DEAL#<id>` | `EVENT#<ulid>` | – | only if it tells somebody something: `TOLD#<shard>`, `<ulid>#<id>` |
 //! | note | `DEAL#<id>` | `NOTE#<ulid>` | – | – |
 //! | favourite | `USER#<organization>#<user>` | `FAV#<id>` | – | – |
 //! | idempotency record | `IDEM#<organization>#<key>` | `IDEM` | – | – |
 //! | organization | `ORG#<id>` | `PROFILE` | – | – |
 //! | its counters | `ORG#<id>` | `STATS#<shard>#TAB#<direction>#<stage>#<outcome>#<currency>`, `STATS#<shard>#CAMPAIGN#<campaign>` | – | – |
+//! | its events, counted | `ORG#<id>` | `EVENTS` | – | – |
+//! | message to an organization | `FEED#<organization>` | `INBOX#<number>` | – | – |
+//! | number of its last message | `FEED#<organization>` | `HEAD` | – | – |
+//! | its webhooks | `ORG#<id>` | `WEBHOOKS` | – | – |
+//! | attempt to deliver to a webhook | `WEBHOOK#<id>` | `ATTEMPT#<ulid>` | – | – |
 //! | the exchange's vendor | `EXCHANGE` | `VENDOR` | – | – |
 //! | solution | `SOLUTIONS#<shard>` | `<id>` | – | – |
 //! | customer | `CUSTOMER#<id>` | `CUSTOMER` | – | – |
@@ -22,7 +27,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, SolutionId, Stage, Timestamp,
-    UserId,
+    UserId, WebhookId,
 };
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
@@ -126,6 +131,62 @@ pub(crate) fn counter(organization: &OrganizationId, deal: &DealId, counted: &st
 /// All counters of an organization share this partition key.
 pub(crate) fn counters(organization: &OrganizationId) -> String {
     format!("ORG#{organization}")
+}
+
+/// How often what happened to an organization's opportunities.
+pub(crate) fn event_counts(organization: &str) -> Key {
+    Key::new(format!("ORG#{organization}"), "EVENTS")
+}
+
+/// All messages to an organization share this partition key.
+pub(crate) fn feed(organization: &OrganizationId) -> String {
+    format!("FEED#{organization}")
+}
+
+pub(crate) fn feed_head(organization: &OrganizationId) -> Key {
+    Key::new(feed(organization), "HEAD")
+}
+
+/// How every message's sort key begins.
+pub(crate) const MESSAGES: &str = "INBOX#";
+
+/// Of a fixed width, so that text order is the order of numbers.
+pub(crate) fn message(organization: &OrganizationId, number: u64) -> Key {
+    Key::new(feed(organization), format!("{MESSAGES}{number:020}"))
+}
+
+pub(crate) fn number_of_message(sk: &str) -> Option<u64> {
+    sk.strip_prefix(MESSAGES)?.parse().ok()
+}
+
+pub(crate) fn webhooks(organization: &OrganizationId) -> Key {
+    Key::new(format!("ORG#{organization}"), "WEBHOOKS")
+}
+
+/// How every attempt's sort key begins.
+pub(crate) const ATTEMPTS: &str = "ATTEMPT#";
+
+/// All attempts to deliver to a webhook share this partition key.
+pub(crate) fn attempts(webhook: &WebhookId) -> String {
+    format!("WEBHOOK#{webhook}")
+}
+
+pub(crate) fn attempt(webhook: &WebhookId, id: Ulid) -> Key {
+    Key::new(attempts(webhook), format!("{ATTEMPTS}{id}"))
+}
+
+pub(crate) fn told_pk(shard: u8) -> String {
+    format!("TOLD#{shard:02}")
+}
+
+/// Events in the order in which they were written.
+pub(crate) fn told_sk(id: Ulid, deal: &DealId) -> String {
+    format!("{id}#{deal}")
+}
+
+/// Sorts before everything that was written at the instant or later, and after everything before.
+pub(crate) fn told_from(at: Timestamp) -> String {
+    Ulid::from_parts(at.millis(), 0).to_string()
 }
 
 pub(crate) fn vendor() -> Key {

@@ -13,11 +13,14 @@ mod directory;
 mod duplicates;
 mod error;
 mod favorites;
+mod feed;
 mod idempotency;
 pub mod keys;
 mod lists;
 mod records;
+mod redrive;
 mod timeline;
+mod webhooks;
 
 use std::collections::HashMap;
 
@@ -31,13 +34,16 @@ pub use directory::Imported;
 pub use duplicates::PossibleDuplicate;
 pub use error::Error;
 pub use favorites::MAX_FAVORITES;
+pub use feed::{FeedPage, Telling};
 pub use idempotency::{Idempotency, Recorded};
 pub use lists::{ListQuery, Page};
 pub use records::{
     ActorRecord, ChangeRecord, EventRecord, MoneyRecord, NoteRecord, NoticeRecord, OpportunityRecord, PartyRecord,
-    SnapshotRecord,
+    RecipientRecord, SnapshotRecord,
 };
+pub use redrive::WrittenPage;
 pub use timeline::{TimelinePage, TimelineQuery};
+pub use webhooks::{AttemptRecord, Webhooks};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 

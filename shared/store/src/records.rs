@@ -2,8 +2,9 @@
 //! wrong, and then says so instead of being believed.
 
 use domain::{
-    Actor, Address, Change, CloseResult, Closed, Contact, Customer, Deal, Direction, Edit, Event, FromTo, Invitation,
-    Money, Notice, Opportunity, Party, Person, Progress, Response, Solution, Stage, Timestamp, Work,
+    Actor, Address, Change, CloseResult, Closed, Contact, Customer, Deal, DealId, Direction, Edit, Event, FromTo,
+    Invitation, Money, Notice, Opportunity, OrganizationId, Party, Person, Progress, Recipient, Response, Solution,
+    Stage, Timestamp, UserId, Work,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use ulid::Ulid;
 use crate::{Error, Item, keys};
 
 /// Reads a checked domain value back.
-fn read<T: domain::Parse>(text: &str) -> Result<T, Error> {
+pub(crate) fn read<T: domain::Parse>(text: &str) -> Result<T, Error> {
     T::parse(text).map_err(|flaw| Error::Corrupt(flaw.message))
 }
 
@@ -20,7 +21,7 @@ fn read_optional<T: domain::Parse>(text: Option<&String>) -> Result<Option<T>, E
     text.map(|text| read(text)).transpose()
 }
 
-fn read_time(text: &str) -> Result<Timestamp, Error> {
+pub(crate) fn read_time(text: &str) -> Result<Timestamp, Error> {
     Timestamp::parse(text).map_err(|flaw| Error::Corrupt(flaw.message))
 }
 
@@ -43,8 +44,7 @@ pub struct PartyRecord {
     /// Its id.
     pub organization_id: String,
     /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: String,
     /// `vendor` or `partner`.
     pub kind: String,
 }
@@ -53,7 +53,7 @@ impl PartyRecord {
     fn of(party: &Party) -> Self {
         Self {
             organization_id: party.id.to_string(),
-            name: Some(party.name.to_string()),
+            name: party.name.to_string(),
             kind: party.kind.to_string(),
         }
     }
@@ -61,7 +61,7 @@ impl PartyRecord {
     fn party(&self) -> Result<Party, Error> {
         Ok(Party {
             id: read(&self.organization_id)?,
-            name: read(self.name.as_deref().unwrap_or_default())?,
+            name: read(&self.name)?,
             kind: read(&self.kind)?,
         })
     }
@@ -251,6 +251,8 @@ pub struct OpportunityRecord {
     closed_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     invitation: Option<InvitationRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remind_at: Option<String>,
 }
 
 impl OpportunityRecord {
@@ -266,8 +268,8 @@ impl OpportunityRecord {
             sk,
             tab_pk: keys::tab_pk(organization, view.direction(), standing.stage),
             tab_sk: keys::tab_sk(pending_until.unwrap_or(view.updated_at), &view.deal),
-            due_pk: pending_until.map(|_| keys::due_pk(keys::due_shard(&view.deal))),
-            due_sk: pending_until.map(|at| keys::due_sk(at, &view.deal, organization)),
+            due_pk: view.due_at().map(|_| keys::due_pk(keys::due_shard(&view.deal))),
+            due_sk: view.due_at().map(|at| keys::due_sk(at, &view.deal, organization)),
             customer_pk: open.then(|| keys::customer_pk(organization, &view.customer)),
             customer_sk: open.then(|| view.deal.to_string()),
             deal_id: view.deal.to_string(),
@@ -299,6 +301,7 @@ impl OpportunityRecord {
             accepted_at: written(view.accepted_at().as_ref()),
             closed_at: written(view.closed_at().as_ref()),
             invitation: view.invitation().map(InvitationRecord::of),
+            remind_at: written(view.remind_at().as_ref()),
         }
     }
 
@@ -350,7 +353,9 @@ impl OpportunityRecord {
             respond_by: read_time(&invitation.respond_by)?,
         };
         let response = match (read(&self.stage)?, self.outcome.as_deref()) {
-            (Stage::Received, _) => Response::Pending,
+            (Stage::Received, _) => Response::Pending {
+                remind_at: self.remind_at.as_deref().map(read_time).transpose()?,
+            },
             (Stage::Archived, Some("declined")) => Response::Declined {
                 at: self.closed_at()?,
                 reason: self.reason()?,
@@ -474,6 +479,10 @@ pub struct ChangeRecord {
 pub struct EventRecord {
     pk: String,
     sk: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_pk: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due_sk: Option<String>,
     /// ULID: the order of a deal's events.
     pub id: String,
     /// The deal.
@@ -499,6 +508,16 @@ pub struct EventRecord {
     pub notices: Vec<NoticeRecord>,
 }
 
+/// An organization that is told something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecipientRecord {
+    /// Its id.
+    pub organization_id: String,
+    /// `vendor` or `partner`.
+    pub kind: String,
+}
+
 /// What one organization is to be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -509,7 +528,7 @@ pub struct NoticeRecord {
     #[serde(rename = "type")]
     pub notice_type: String,
     /// Who is told.
-    pub recipient: PartyRecord,
+    pub recipient: RecipientRecord,
     /// The deal as the recipient knows it.
     pub opportunity: SnapshotRecord,
     /// Until when an answer is awaited.
@@ -555,9 +574,12 @@ impl EventRecord {
                 to: money(final_value),
             });
         }
+        let tells = !event.notices.is_empty();
         Some(Self {
             pk,
             sk,
+            due_pk: tells.then(|| keys::told_pk(keys::due_shard(deal.id()))),
+            due_sk: tells.then(|| keys::told_sk(id, deal.id())),
             id: id.to_string(),
             deal_id: deal.id().to_string(),
             event_type: event.change.name().to_owned(),
@@ -576,14 +598,79 @@ impl EventRecord {
     }
 }
 
+impl EventRecord {
+    /// Reads an image of the stream: an item in DynamoDB's own JSON.
+    pub fn from_image(image: &Value) -> Result<Self, Error> {
+        let item = serde_dynamo::Item::deserialize(image).map_err(|error| Error::Corrupt(error.to_string()))?;
+        serde_dynamo::from_item(item).map_err(|error| Error::Corrupt(error.to_string()))
+    }
+
+    pub(crate) fn key(&self) -> keys::Key {
+        keys::Key {
+            pk: self.pk.clone(),
+            sk: self.sk.clone(),
+        }
+    }
+
+    /// When it took effect.
+    pub fn at(&self) -> Result<Timestamp, Error> {
+        read_time(&self.at)
+    }
+
+    /// The deal.
+    pub fn deal(&self) -> Result<DealId, Error> {
+        read(&self.deal_id)
+    }
+
+    /// Who did it; `None` for the clock.
+    pub fn by(&self) -> Result<Option<(OrganizationId, UserId)>, Error> {
+        let by = self.actor.as_ref();
+        by.map(|actor| Ok((read(&actor.organization_id)?, read(&actor.user_id)?)))
+            .transpose()
+    }
+
+    /// Who is told what, each with its id.
+    pub fn notices(&self) -> Result<Vec<(String, Notice)>, Error> {
+        let notices = self.notices.iter();
+        notices
+            .map(|record| Ok((record.id.clone(), record.notice()?)))
+            .collect()
+    }
+}
+
 impl NoticeRecord {
+    fn notice(&self) -> Result<Notice, Error> {
+        let SnapshotRecord {
+            name,
+            customer_name,
+            estimated_value,
+            stage,
+            outcome,
+            reason,
+        } = &self.opportunity;
+        Ok(Notice {
+            notice_type: read(&self.notice_type)?,
+            recipient: Recipient {
+                organization: read(&self.recipient.organization_id)?,
+                kind: read(&self.recipient.kind)?,
+            },
+            name: read(name)?,
+            customer_name: read(customer_name)?,
+            estimated_value: estimated_value.money()?,
+            stage: read(stage)?,
+            outcome: read_optional(outcome.as_ref())?,
+            reason: read_optional(reason.as_ref())?,
+            respond_by: self.respond_by.as_deref().map(read_time).transpose()?,
+        })
+    }
+
     fn of(notice: &Notice, id: Ulid) -> Self {
         Self {
             id: id.to_string(),
             notice_type: notice.notice_type.to_string(),
-            recipient: PartyRecord {
-                name: None,
-                ..PartyRecord::of(&notice.recipient)
+            recipient: RecipientRecord {
+                organization_id: notice.recipient.organization.to_string(),
+                kind: notice.recipient.kind.to_string(),
             },
             opportunity: SnapshotRecord {
                 name: notice.name.to_string(),

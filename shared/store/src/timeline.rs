@@ -34,12 +34,32 @@ pub struct TimelinePage<T> {
     pub next: Option<String>,
 }
 
-/// What of a timeline its caller may see.
-struct Filter {
-    prefix: &'static str,
-    expression: &'static str,
-    names: &'static [(&'static str, &'static str)],
-    values: Vec<(&'static str, AttributeValue)>,
+/// A walk through items of one partition, newest first, past what its caller may not see.
+pub(crate) struct Walk<'a> {
+    pub(crate) pk: String,
+    pub(crate) prefix: &'static str,
+    /// What a cursor is bound to.
+    pub(crate) scope: String,
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<&'a str>,
+    pub(crate) filter: &'static str,
+    pub(crate) names: &'static [(&'static str, &'static str)],
+    pub(crate) values: Vec<(&'static str, AttributeValue)>,
+}
+
+impl<'a> TimelineQuery<'a> {
+    fn walk(&self, prefix: &'static str, filter: &'static str) -> Walk<'a> {
+        Walk {
+            pk: keys::deal(self.deal),
+            prefix,
+            scope: format!("{}/{}/{prefix}", self.organization, self.deal),
+            limit: self.limit,
+            cursor: self.cursor,
+            filter,
+            names: &[],
+            values: vec![(":me", keys::text(self.organization.as_str()))],
+        }
+    }
 }
 
 impl Store {
@@ -49,17 +69,12 @@ impl Store {
         query: &TimelineQuery<'_>,
         shared: bool,
     ) -> Result<Result<TimelinePage<NoteRecord>, CursorError>, Error> {
-        let mut filter = Filter {
-            prefix: keys::NOTES,
-            expression: "author.organizationId = :me",
-            names: &[],
-            values: vec![(":me", keys::text(query.organization.as_str()))],
-        };
+        let mut walk = query.walk(keys::NOTES, "author.organizationId = :me");
         if shared {
-            filter.expression = "author.organizationId = :me OR visibility = :shared";
-            filter.values.push((":shared", keys::text("shared")));
+            walk.filter = "author.organizationId = :me OR visibility = :shared";
+            walk.values.push((":shared", keys::text("shared")));
         }
-        self.timeline(query, &filter).await
+        self.walk(walk).await
     }
 
     /// The events that an organization may know of: all of its own view, and of others' how far they came.
@@ -67,26 +82,25 @@ impl Store {
         &self,
         query: &TimelineQuery<'_>,
     ) -> Result<Result<TimelinePage<EventRecord>, CursorError>, Error> {
-        let filter = Filter {
-            prefix: keys::EVENTS,
-            expression: "organizationId = :me OR NOT (#type IN (:updated, :noteAdded))",
-            names: &[("#type", "type")],
-            values: vec![
-                (":me", keys::text(query.organization.as_str())),
-                (":updated", keys::text("updated")),
-                (":noteAdded", keys::text("noteAdded")),
-            ],
-        };
-        self.timeline(query, &filter).await
+        let mut walk = query.walk(
+            keys::EVENTS,
+            "organizationId = :me OR NOT (#type IN (:updated, :noteAdded, :reminded))",
+        );
+        walk.names = &[("#type", "type")];
+        walk.values.extend([
+            (":updated", keys::text("updated")),
+            (":noteAdded", keys::text("noteAdded")),
+            (":reminded", keys::text("reminded")),
+        ]);
+        self.walk(walk).await
     }
 
-    async fn timeline<T: DeserializeOwned>(
+    pub(crate) async fn walk<T: DeserializeOwned>(
         &self,
-        query: &TimelineQuery<'_>,
-        filter: &Filter,
+        walk: Walk<'_>,
     ) -> Result<Result<TimelinePage<T>, CursorError>, Error> {
-        let scope = format!("{}/{}/{}", query.organization, query.deal, filter.prefix);
-        let place = match query.cursor.map(|text| Cursor::decode(text, &scope)) {
+        let Walk { pk, scope, limit, .. } = walk;
+        let place = match walk.cursor.map(|text| Cursor::decode(text, &scope)) {
             None => None,
             Some(Ok(Cursor { places, .. })) => match places.as_slice() {
                 [Place::After(sk)] => Some(sk.clone()),
@@ -94,7 +108,6 @@ impl Store {
             },
             Some(Err(error)) => return Ok(Err(error)),
         };
-        let pk = keys::deal(query.deal);
         let mut start = place.map(|sk| keys::Key { pk: pk.clone(), sk }.attributes());
         let (mut items, mut read) = (Vec::new(), 0);
         let more = loop {
@@ -105,23 +118,23 @@ impl Store {
                 .consistent_read(true)
                 .scan_index_forward(false)
                 .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .filter_expression(filter.expression)
+                .filter_expression(walk.filter)
                 .expression_attribute_values(":pk", keys::text(&pk))
-                .expression_attribute_values(":prefix", keys::text(filter.prefix))
+                .expression_attribute_values(":prefix", keys::text(walk.prefix))
                 // One more, to know whether there is one.
-                .limit(i32::try_from(query.limit + 1).unwrap_or(i32::MAX))
+                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start.take());
-            for (name, value) in &filter.values {
+            for (name, value) in &walk.values {
                 request = request.expression_attribute_values(*name, value.clone());
             }
-            for (name, attribute) in filter.names {
+            for (name, attribute) in walk.names {
                 request = request.expression_attribute_names(*name, *attribute);
             }
             let answer = request.send().await?;
             read += usize::try_from(answer.scanned_count).unwrap_or(0);
             items.extend(answer.items.unwrap_or_default());
-            if items.len() > query.limit {
-                items.truncate(query.limit);
+            if items.len() > limit {
+                items.truncate(limit);
                 break items.last().map(sort_key).transpose()?;
             }
             let Some(last) = answer.last_evaluated_key else {

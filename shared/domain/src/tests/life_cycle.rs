@@ -381,7 +381,8 @@ fn the_answer_is_in_time_until_the_very_instant_of_respond_by() {
         let mut world = World::with_fabrikam("received");
         world.wait(WINDOW - MILLISECOND);
         assert_eq!(world.stands("fabrikam"), "received");
-        assert_eq!(world.sweep("fabrikam"), "nothing");
+        assert_eq!(world.sweep("fabrikam"), "reminded fabrikam");
+        assert_eq!(world.stands("fabrikam"), "received");
         assert_ne!(
             world.ask("fabrikam", &Ask::Respond(answer.clone())),
             "409 wrongStage archived expired"
@@ -417,6 +418,65 @@ fn the_sweep_writes_down_what_everybody_saw_already_and_tells_the_inviter() {
         world.wait(WINDOW);
         assert_eq!(world.sweep("fabrikam"), "nothing", "{state}");
     }
+}
+
+#[test]
+fn who_has_not_answered_is_reminded_once() {
+    let mut world = World::with_fabrikam("received");
+    world.wait(WINDOW - REMINDER - MILLISECOND);
+    assert_eq!(world.sweep("fabrikam"), "nothing", "not before it is time");
+    world.wait(MILLISECOND);
+    let owners = world.view("contoso");
+    assert_eq!(world.sweep("fabrikam"), "reminded fabrikam");
+    assert_eq!(world.notices(), ["Opportunity Expiring to fabrikam"]);
+    let event = world.events[0].clone();
+    assert_eq!((event.at, &event.actor), (world.now, &None));
+    assert_eq!(event.notices[0].respond_by, Some(noon().plus(WINDOW)));
+    assert_eq!(world.stands("fabrikam"), "received");
+    assert_eq!(world.view("contoso"), owners);
+    assert_eq!(world.sweep("fabrikam"), "nothing", "once");
+    assert_eq!(
+        evolve(world.deal.clone(), &event),
+        world.deal,
+        "a repetition changes nothing"
+    );
+    world.wait(REMINDER - MILLISECOND);
+    assert_eq!(world.sweep("fabrikam"), "nothing");
+    world.wait(MILLISECOND);
+    assert_eq!(world.sweep("fabrikam"), "expired fabrikam");
+
+    // An answer makes it needless, and an expiry too late.
+    for state in ["accepted", "declined", "withdrawn"] {
+        let mut world = World::with_fabrikam(state);
+        world.wait(WINDOW - REMINDER);
+        assert_eq!(world.sweep("fabrikam"), "nothing", "{state}");
+    }
+    let mut world = World::with_fabrikam("lapsed");
+    assert_eq!(world.sweep("fabrikam"), "expired fabrikam");
+    assert_eq!(world.sweep("fabrikam"), "nothing");
+
+    // A new invitation has a reminder of its own.
+    assert_eq!(
+        world.ask("contoso", &Ask::Invite(invitation("fabrikam"))),
+        "invited fabrikam"
+    );
+    world.wait(WINDOW - REMINDER);
+    assert_eq!(world.sweep("fabrikam"), "reminded fabrikam");
+}
+
+#[test]
+fn a_window_that_is_no_longer_than_the_reminder_has_none() {
+    let remind_at = |length| {
+        ResponseWindow {
+            length,
+            reminder: REMINDER,
+        }
+        .remind_at(noon())
+    };
+    assert_eq!(remind_at(REMINDER), None);
+    assert_eq!(remind_at(TimeDelta::seconds(1)), None);
+    assert_eq!(remind_at(REMINDER + MILLISECOND), Some(noon().plus(MILLISECOND)));
+    assert_eq!(remind_at(WINDOW), Some(noon().plus(TimeDelta::days(11))));
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn run(deal: &Deal, step: &Step, in_order: bool) -> (Timestamp, Result<Vec<Event
         step.clock
     };
     let events = match &step.what {
-        What::Sweep => Ok(deal.lapse(&org(step.who), now).into_iter().collect()),
+        What::Sweep => Ok(deal.due(&org(step.who), now).into_iter().collect()),
         What::Ask(ask) => decided(deal, ask, step.who, now),
     };
     (now, events)
@@ -118,6 +118,7 @@ fn is_a_step_of_the_life_cycle(before: &Opportunity, after: &Opportunity) -> boo
         ("received", "accepted" | "archived declined" | "archived expired" | "archived withdrawn") => {
             before.direction() == Direction::Inbound
         }
+        ("received", "received") => before.remind_at().is_some() && after.remind_at().is_none(),
         (_, "received") => may_follow(before),
         _ => false,
     }
@@ -156,12 +157,15 @@ fn check_change(before: &Deal, after: &Deal) {
 fn check_notices(after: &Deal, events: &[Event]) {
     for event in events {
         for notice in &event.notices {
-            let own = after.view(&notice.recipient.id).expect("a participant");
+            let own = after.view(&notice.recipient.organization).expect("a participant");
             let by = event.actor.as_ref().map(|actor| &actor.organization);
-            assert_ne!(by, Some(&notice.recipient.id), "{event:?}");
+            assert_ne!(by, Some(&notice.recipient.organization), "{event:?}");
             assert_eq!((&notice.name, notice.estimated_value), (&own.name, own.estimated_value));
-            let received = notice.notice_type == NoticeType::OpportunityReceived;
-            assert_eq!(notice.respond_by.is_some(), received);
+            let awaited = matches!(
+                notice.notice_type,
+                NoticeType::OpportunityReceived | NoticeType::OpportunityExpiring
+            );
+            assert_eq!(notice.respond_by.is_some(), awaited);
             assert!(
                 notice.reason.is_none() || own.direction() == Direction::Outbound,
                 "{event:?}"

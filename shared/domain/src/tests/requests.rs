@@ -305,7 +305,7 @@ fn a_choice_tells_what_there_is_to_choose() {
     let allowed = |body: &Value| {
         let by = actor("contoso");
         let form = CreateForm::read(body);
-        let refused = form.check(id(), &find(&form.references(&by)), &by, WINDOW, noon());
+        let refused = form.check(id(), &find(&form.references(&by)), &by, RESPONSE_WINDOW, noon());
         match refused {
             Err(Refusal::Invalid(faults)) => faults.0[0].allowed.clone(),
             other => panic!("{other:?}"),
