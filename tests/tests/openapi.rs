@@ -839,16 +839,16 @@ impl Shape {
         }
     }
 
-    /// Where the objects stand, and what is required in each.
-    fn each_object(&self, pointer: &str, found: &mut Vec<(String, BTreeSet<String>)>) {
+    /// The objects that it is made of.
+    fn each_object(&self, pointer: &str, found: &mut Vec<Fields>) {
         match self {
             Self::Object(properties, required) => {
                 let is_const = |name: &&String| matches!(properties[*name], Self::Const(_));
-                let required = required.iter().filter(|name| !is_const(name));
-                found.push((
-                    pointer.to_owned(),
-                    required.map(|name| format!("{pointer}/{name}")).collect(),
-                ));
+                found.push(Fields {
+                    place: pointer.to_owned(),
+                    all: properties.keys().cloned().collect(),
+                    required: required.iter().filter(|name| !is_const(name)).cloned().collect(),
+                });
                 for (name, shape) in properties {
                     shape.each_object(&format!("{pointer}/{name}"), found);
                 }
@@ -859,13 +859,22 @@ impl Shape {
     }
 }
 
-/// The pointers that have one of these codes.
-fn told(answer: &Answer, codes: &[&str]) -> BTreeSet<String> {
+/// The documented fields of an object in a request.
+struct Fields {
+    place: String,
+    all: BTreeSet<String>,
+    /// Save what tells one choice from another.
+    required: BTreeSet<String>,
+}
+
+/// The faults that have one of these codes: pointers and messages.
+fn told<'a>(answer: &'a Answer, codes: &[&str]) -> BTreeMap<&'a str, &'a str> {
     answer.refuses(422, "validationFailed");
     let faults = answer.body["errors"].as_array().expect("errors").iter();
     let faults = faults.filter(|fault| codes.iter().any(|code| fault["code"] == *code));
+    let text = |fault: &'a Value, name: &str| fault[name].as_str().expect("a text");
     faults
-        .map(|fault| fault["pointer"].as_str().expect("a pointer").to_owned())
+        .map(|fault| (text(fault, "pointer"), text(fault, "message")))
         .collect()
 }
 
@@ -899,9 +908,20 @@ async fn the_fields_of_a_request_are_those_of_the_document() {
                 let mut objects = Vec::new();
                 shape.each_object("", &mut objects);
                 let answer = send(shape.with_strangers()).await;
-                let strangers: BTreeSet<_> = objects.iter().map(|(place, _)| format!("{place}/stranger")).collect();
-                assert_eq!(told(&answer, &["unknownField", "notAllowed"]), strangers, "{answer}");
-                for (place, required) in objects {
+                let strangers = told(&answer, &["unknownField", "notAllowed"]);
+                assert_eq!(strangers.len(), objects.len(), "only the strangers: {answer}");
+                for Fields { place, all, required } in objects {
+                    let message = strangers
+                        .get(&*format!("{place}/stranger"))
+                        .unwrap_or_else(|| panic!("one is let in at {place:?}: {answer}"));
+                    let (_, fields) = message.split_once("the fields are ").expect("the fields are told");
+                    let fields = fields.split(", ").filter(|name| !name.is_empty());
+                    assert_eq!(
+                        fields.map(str::to_owned).collect::<BTreeSet<_>>(),
+                        all,
+                        "at {place:?}: {answer}"
+                    );
+
                     let mut body = shape.with_nothing_at(&place, "");
                     if let Some(invitations) = body.get_mut("invitations").filter(|_| place.starts_with("/customer")) {
                         // They ask for more of the customer: the whole contact.
@@ -910,11 +930,10 @@ async fn the_fields_of_a_request_are_those_of_the_document() {
                     // So that it is refused, and tried on the same deal again.
                     body["stranger"] = json!(1);
                     let answer = send(body).await;
-                    let here = told(&answer, &["required", "noteRequired"]).into_iter();
-                    let here: BTreeSet<_> = here
-                        .filter(|pointer| pointer.rsplit_once('/').is_some_and(|(parent, _)| parent == place))
-                        .collect();
-                    assert_eq!(here, required, "in {place:?}: {answer}");
+                    let here = told(&answer, &["required", "noteRequired"]).into_keys();
+                    let here = here.filter_map(|pointer| pointer.strip_prefix(&place)?.strip_prefix('/'));
+                    let here: BTreeSet<_> = here.filter(|name| !name.contains('/')).map(str::to_owned).collect();
+                    assert_eq!(here, required, "at {place:?}: {answer}");
                 }
             }
         }
