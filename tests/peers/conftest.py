@@ -1,5 +1,6 @@
 import os
 import re
+from contextlib import contextmanager
 
 import boto3
 import pytest
@@ -19,17 +20,31 @@ os.environ |= {
 }
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory):
+@contextmanager
+def started(log):
     """The local stack, as `cargo run` starts it."""
     command = ["cargo", "run", "-q", "--locked", "--", "--memory", "--port", "0"]
-    with Process("the local stack", command, tmp_path_factory.mktemp("stack") / "log") as process:
+    with Process("the local stack", command, log) as process:
         # It may have to be compiled first.
-        url = poll("the stack's address", lambda: re.search(r"^Cosell is ready at (\S+)", process.text(), re.M), 600,
-                   process.alive)[1]
+        address = lambda: re.search(r"^Cosell is ready at (\S+)", process.text(), re.M)
+        url = poll("the stack's address", address, 900, process.alive)[1]
         engine = re.search(r"table \S+ at ([^,\s]+)", process.text())[1]
         yield Stack(url, engine)
         process.alive()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    """One for all tests that leave it usable."""
+    with started(tmp_path_factory.mktemp("stack") / "log") as stack:
+        yield stack
+
+
+@pytest.fixture
+def own_stack(tmp_path):
+    """One for a test that does not."""
+    with started(tmp_path / "log") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")
