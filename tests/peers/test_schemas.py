@@ -61,7 +61,7 @@ def test_what_the_stack_publishes_validates(stack):
     close(deals[1], {"outcome": "won"})
     respond(deals[2], {"decision": "accept"})
     close(deals[2], {"outcome": "lost", "reason": "budget"})
-    stack.call("contoso", "DELETE", f"/v1/opportunities/{deals[3]}/invitations/fabrikam")
+    stack.call("contoso", "DELETE", f"/v1/opportunities/{deals[3]}/invitations/fabrikam", expect=204)
     wanted = set(TYPES) - {"Opportunity Expiring", "Opportunity Expired"}
 
     def published():
