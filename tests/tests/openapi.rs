@@ -640,7 +640,7 @@ async fn webhooks(seen: &Seen) {
 
 /// A right request for a webhook; nothing listens there.
 fn webhook() -> Value {
-    json!({"url": "https://192.0.2.1/cosell"})
+    json!({"url": "https://127.0.0.1:1/cosell"})
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,78 @@
+"""infra/events: what is published is what the schemas promise."""
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from support import ROOT, TYPES, poll
+
+FILES = sorted((ROOT / "infra/events").glob("*.json"))
+pytestmark = pytest.mark.skipif(not FILES, reason="infra/events has no schemas yet")
+
+
+def schemas():
+    """By detail type."""
+    by_type = {}
+    for file in FILES:
+        schema = json.loads(file.read_text())
+        kind = schema["properties"]["type"]
+        for kind in kind.get("enum", [kind.get("const")]):
+            assert by_type.setdefault(kind, schema) is schema, f"{file.name}: {kind} has a schema already"
+    return by_type
+
+
+def faults(schema, detail):
+    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(detail)]
+
+
+def test_there_is_a_schema_for_every_type():
+    assert set(TYPES) <= schemas().keys()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_schema_is_right_and_its_examples_are_too(file):
+    schema = json.loads(file.read_text())
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema)
+    assert schema.get("examples"), "shows no example"
+    for example in schema["examples"]:
+        assert not faults(schema, example)
+        # It is not one that lets everything through.
+        assert faults(schema, {name: value for name, value in example.items() if name != "dealId"})
+        assert faults(schema, example | {"type": "Opportunity Forgotten"})
+
+
+def test_what_the_stack_publishes_validates(stack):
+    """The demo's events, and of deals made here one of every type but the clock's two."""
+    by_type = schemas()
+
+    def respond(deal, body):
+        stack.call("fabrikam", "POST", f"/v1/opportunities/{deal}/response", body, 200)
+
+    def close(deal, body):
+        stack.call("fabrikam", "POST", f"/v1/opportunities/{deal}/close", body, 200)
+
+    deals = [stack.deal("contoso", "fabrikam", "contoso-cloud") for _ in range(4)]
+    respond(deals[0], {"decision": "decline", "reason": "noCapacity"})
+    respond(deals[1], {"decision": "accept"})
+    stack.call("fabrikam", "POST", f"/v1/opportunities/{deals[1]}/notes", {"text": "Hello.", "visibility": "shared"}, 201)
+    close(deals[1], {"outcome": "won"})
+    respond(deals[2], {"decision": "accept"})
+    close(deals[2], {"outcome": "lost", "reason": "budget"})
+    stack.call("contoso", "DELETE", f"/v1/opportunities/{deals[3]}/invitations/fabrikam", expect=204)
+    wanted = set(TYPES) - {"Opportunity Expiring", "Opportunity Expired"}
+
+    def published():
+        _, answer = stack.call(None, "GET", "/_local/events", expect=200)
+        mine = {it["detail-type"] for it in answer["items"] if it["detail"].get("dealId") in deals}
+        return answer["items"] if wanted <= mine else None
+
+    items = poll(f"{sorted(wanted)} on the bus", published)
+    for item in items:
+        assert item["source"] == "cosell"
+        kind, detail = item["detail-type"], item["detail"]
+        assert detail["type"] == kind
+        assert kind in by_type, "has no schema"
+        assert not faults(by_type[kind], detail), detail
