@@ -150,7 +150,7 @@ async fn spread(app: &App, queue: &str, published: &Published<'_>, addressed: &A
         tracing::error!(event = addressed.id, "not for an organization");
         return Err(Undone::Failed);
     };
-    let webhooks = app.store.webhooks(&organization).await.map_err(failed)?;
+    let webhooks = app.store.webhooks(&organization).await?;
     for (webhook, _) in &webhooks.entries {
         if !webhook.wants(&published.detail_type) {
             continue;
@@ -183,7 +183,7 @@ async fn deliver(app: &App, message: &Message, attempt: u32) -> Result<(), Undon
         tracing::error!(event = message.id, "not a message of ours");
         return Err(Undone::Failed);
     };
-    let webhooks = app.store.webhooks(&organization).await.map_err(failed)?;
+    let webhooks = app.store.webhooks(&organization).await?;
     let found = webhooks.entries.iter().find(|(webhook, _)| webhook.id == id);
     let Some((webhook, secret)) = found.filter(|(webhook, _)| webhook.status == WebhookStatus::Enabled) else {
         // Deleted or disabled in the meantime.
@@ -225,7 +225,7 @@ async fn deliver(app: &App, message: &Message, attempt: u32) -> Result<(), Undon
         "delivered {delivered}"
     );
     if gone {
-        return disable(app, &organization, &id).await.map_err(failed);
+        return Ok(disable(app, &organization, &id).await?);
     }
     match (delivered, next) {
         (true, _) => Ok(()),
@@ -270,7 +270,10 @@ async fn disable(app: &App, organization: &OrganizationId, id: &WebhookId) -> Re
         .await
 }
 
-fn failed(error: Error) -> Undone {
-    telemetry::failure(&error);
-    Undone::Later(Duration::from_secs(30))
+impl From<Error> for Undone {
+    /// Here the failure of the database ends, so here it is logged.
+    fn from(error: Error) -> Self {
+        telemetry::failure(&error);
+        Self::Later(Duration::from_secs(30))
+    }
 }

@@ -1,7 +1,6 @@
 //! Somebody who receives webhooks.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::eventually;
 
@@ -50,9 +48,6 @@ pub struct Receiver {
     pub url: String,
     received: Arc<Mutex<Vec<Delivered>>>,
     manner: Arc<Mutex<Manner>>,
-    // Hanging requests end with the receiver.
-    _open: watch::Sender<()>,
-    closed: watch::Receiver<()>,
 }
 
 impl Receiver {
@@ -63,13 +58,10 @@ impl Receiver {
             "http://{}/hooks?from=cosell",
             listener.local_addr().expect("an address")
         );
-        let (open, closed) = watch::channel(());
         let receiver = Self {
             url,
             received: Arc::default(),
             manner: Arc::new(Mutex::new(manner)),
-            _open: open,
-            closed,
         };
         let app = Router::new().fallback(receive).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -127,12 +119,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     let status = |status| StatusCode::from_u16(status).expect("a status");
     match manner {
         Manner::Answers(answer) | Manner::AnswersOnce(answer) => status(answer).into_response(),
-        Manner::Hangs => {
-            let mut closed = receiver.closed.clone();
-            drop(receiver);
-            let _ = tokio::time::timeout(Duration::from_secs(600), closed.changed()).await;
-            status(504).into_response()
-        }
+        Manner::Hangs => std::future::pending().await,
         Manner::Redirects(to) => {
             let location = HeaderValue::from_static(to);
             (status(307), [("location", location)]).into_response()

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use tests::{Client, World, eventually, id};
 
 const FEED: &str = "/v1/notifications";
+/// So many deals are accepted while somebody polls.
+const DEALS: usize = 30;
 
 /// A world in which contoso was told this often.
 async fn told(count: usize) -> (World, Client) {
@@ -52,7 +54,6 @@ async fn a_poller_goes_on_where_it_stopped_and_misses_nothing() {
 async fn a_poller_that_polls_while_much_is_written_sees_each_once() {
     let world = World::telling().await;
     let contoso = world.admin("contoso");
-    const DEALS: usize = 30;
     let write = async {
         for chunk in 0..3 {
             let deals = (0..DEALS / 3).map(|_| world.accepted_deal());

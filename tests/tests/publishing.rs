@@ -119,7 +119,7 @@ async fn a_bus_that_is_down_gets_all_when_it_is_up_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_the_bus_refuses_is_sent_again_and_the_rest_of_the_deal_waits() {
-    for nth in [2, 3, 7] {
+    for nth in [2, 3] {
         let bus = FakeBus::start(Manner::TakesEvery(nth)).await;
         let world = with(&bus, true).await;
         some_deals(&world).await;
@@ -225,7 +225,7 @@ async fn failures_are_reported_for_each_event_until_they_are_given_up() {
     assert_eq!(answer["batchItemFailures"], json!(expected));
     assert!(world.stack.messages("DeadLetters").is_empty());
 
-    let six_hours_later = world.batch(Duration::from_secs(6 * 60 * 60)).await;
+    let six_hours_later = world.batch(Duration::from_hours(6)).await;
     let answer = world.stack.invoke("notify", six_hours_later).await.expect("it runs");
     assert_eq!(answer["batchItemFailures"], json!([]));
     let letters = world.stack.messages("DeadLetters");

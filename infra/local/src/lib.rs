@@ -30,6 +30,7 @@ mod services;
 mod stream;
 pub mod template;
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -169,17 +170,7 @@ impl Stack {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let template = Template::embedded()?;
         // First, because it is what fails most often.
-        let port = options.port;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
-            .map_err(|error| match error.kind() {
-                ErrorKind::AddrInUse => StartError::PortTaken(port),
-                _ => StartError::Port { port, error },
-            })?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| StartError::Port { port, error })?;
-
+        let (listener, address) = listen(options.port).await?;
         if let Some(url) = &options.events_endpoint
             && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
         {
@@ -195,8 +186,6 @@ impl Stack {
             bus: Bus::new(BUS.to_owned(), template.rules, queues.clone()).map_err(unusable)?,
             queues: queues.clone(),
         };
-        let (stop, stopped) = watch::channel(false);
-        let mut tasks = Vec::new();
         let events_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(StartError::EnginePort)?;
@@ -204,36 +193,10 @@ impl Stack {
             "http://{}",
             events_listener.local_addr().map_err(StartError::EnginePort)?
         );
-
-        let queue = |setting: &str| {
-            let queue = template.queue_settings.get(setting);
-            queue.map(|queue| queue_url(&events_url, queue))
-        };
-        // Local engines check neither region nor credentials, but there have to be some.
-        let aws = Aws {
-            region: "local".to_owned(),
-            credentials: Credentials::new("local", "local", None, None, "local"),
-            endpoints: Endpoints {
-                dynamodb: Some(engine.url.clone()),
-                event_bridge: Some(options.events_endpoint.unwrap_or_else(|| events_url.clone())),
-                sqs: Some(events_url.clone()),
-            },
-        };
-        let client = aws.dynamodb();
-        let streams = aws_sdk_dynamodbstreams::Client::new(&aws.sdk_config(Some(&engine.url)));
-        let app = App::new(Config {
-            table: TABLE.to_owned(),
-            response_window: ResponseWindow {
-                length: options.response_window,
-                reminder: options.expiring_before,
-            },
-            aws,
-            bus: Needed::bus(Some(BUS.to_owned())),
-            dead_letters: Needed::dead_letters(queue("COSELL_DEAD_LETTERS")),
-            deliveries: Needed::deliveries(queue("COSELL_DELIVERIES")),
-            stack: None,
-            webhook_targets: Targets::Loopback,
-        });
+        let config = config(&options, &engine.url, &events_url, &template.queue_settings);
+        let client = config.aws.dynamodb();
+        let streams = aws_sdk_dynamodbstreams::Client::new(&config.aws.sdk_config(Some(&engine.url)));
+        let lambda = Lambda::new(App::new(config), template.functions);
         let table_error = |error| StartError::Table {
             engine: engine.url.clone(),
             error,
@@ -242,7 +205,6 @@ impl Stack {
             .await
             .map_err(table_error)?;
 
-        let lambda = Lambda::new(app, template.functions);
         let written = Arc::new(Notify::new());
         let gateway = Gateway {
             lambda: lambda.clone(),
@@ -257,7 +219,7 @@ impl Stack {
             seed::seed(&gateway, &options.secret).await.map_err(StartError::Seed)?;
         }
 
-        let ended = stopped.clone();
+        let (stop, stopped) = watch::channel(false);
         let router = services.clone().router();
         // The last to stop: what is finished at the end may still publish.
         let serving = tokio::spawn(async move {
@@ -265,9 +227,10 @@ impl Stack {
                 tracing::error!(%error, "the endpoint of events failed: {error}");
             }
         });
+        let mut tasks = vec![serve(listener, gateway, stopped.clone())];
         if let (true, Some(mapping)) = (options.stream, template.stream) {
             engine::ensure_checkpoints(&client).await.map_err(table_error)?;
-            let reader = Reader::new(streams, client.clone(), lambda.clone(), mapping, written).map_err(unusable)?;
+            let reader = Reader::new(streams, client, lambda.clone(), mapping, written).map_err(unusable)?;
             tasks.push(reader.start(stopped.clone()));
         }
         for consumer in template.consumers {
@@ -278,21 +241,11 @@ impl Stack {
                 tasks.push(schedule::start(lambda.clone(), function, every, stopped.clone()));
             }
         }
-        let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
-        tasks.push(tokio::spawn(async move {
-            let mut stopped = ended;
-            let shutdown = async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            };
-            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(shutdown).await {
-                tracing::error!(%error, "the gateway failed: {error}");
-            }
-        }));
         Ok(Self {
             address,
-            events_url,
             engine,
             services,
+            events_url,
             lambda,
             stop,
             tasks,
@@ -368,4 +321,58 @@ impl Stack {
         drop(self.lambda);
         self.engine.stop().await;
     }
+}
+
+async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| match error.kind() {
+            ErrorKind::AddrInUse => StartError::PortTaken(port),
+            _ => StartError::Port { port, error },
+        })?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| StartError::Port { port, error })?;
+    Ok((listener, address))
+}
+
+/// What the functions are told; on AWS, the template tells it.
+fn config(options: &Options, engine: &str, events: &str, queues: &BTreeMap<String, String>) -> Config {
+    let queue = |setting: &str| queues.get(setting).map(|queue| queue_url(events, queue));
+    let event_bridge = options.events_endpoint.as_deref().unwrap_or(events);
+    Config {
+        table: TABLE.to_owned(),
+        response_window: ResponseWindow {
+            length: options.response_window,
+            reminder: options.expiring_before,
+        },
+        aws: Aws {
+            // Local engines check neither region nor credentials, but there have to be some.
+            region: "local".to_owned(),
+            credentials: Credentials::new("local", "local", None, None, "local"),
+            endpoints: Endpoints {
+                dynamodb: Some(engine.to_owned()),
+                event_bridge: Some(event_bridge.to_owned()),
+                sqs: Some(events.to_owned()),
+            },
+        },
+        bus: Needed::bus(Some(BUS.to_owned())),
+        dead_letters: Needed::dead_letters(queue("COSELL_DEAD_LETTERS")),
+        deliveries: Needed::deliveries(queue("COSELL_DELIVERIES")),
+        stack: None,
+        webhook_targets: Targets::Loopback,
+    }
+}
+
+/// Serves the API until told to stop; requests that run are finished.
+fn serve(listener: TcpListener, gateway: Gateway, mut stopped: watch::Receiver<bool>) -> JoinHandle<()> {
+    let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move {
+        let shutdown = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(shutdown).await {
+            tracing::error!(%error, "the gateway failed: {error}");
+        }
+    })
 }

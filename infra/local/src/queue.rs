@@ -16,7 +16,7 @@ use crate::template;
 /// So many batches are worked on at once.
 const BATCHES: usize = 50;
 /// When nothing is waiting, this is looked at again after a while.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// All queues, by their logical ids.
 #[derive(Clone)]
@@ -252,7 +252,7 @@ mod tests {
         let second = queues.receive("Work", 10);
         assert_eq!((second[0].received, second[0].id == first[0].id), (2, true));
         queues.delete("Work", &second[0].id);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert!(queues.receive("Work", 10).is_empty());
         assert_eq!(queues.send("Nowhere", "a".into()), None);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::error::{DisplayErrorContext, ProvideErrorMetadata};
-use aws_sdk_dynamodbstreams::types::{Record, Shard, ShardIteratorType};
+use aws_sdk_dynamodbstreams::types::{OperationType, Record, Shard, ShardIteratorType, StreamRecord, StreamViewType};
 use quamina::Quamina;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
@@ -295,7 +295,7 @@ fn event(record: &Record) -> Value {
     };
     json!({
         "eventID": record.event_id(),
-        "eventName": record.event_name().map(|name| name.as_str()),
+        "eventName": record.event_name().map(OperationType::as_str),
         "eventVersion": record.event_version(),
         "eventSource": record.event_source(),
         "awsRegion": record.aws_region(),
@@ -306,8 +306,8 @@ fn event(record: &Record) -> Value {
             "Keys": item(change.and_then(|change| change.keys())),
             "NewImage": item(change.and_then(|change| change.new_image())),
             "SequenceNumber": record.dynamodb().and_then(|change| change.sequence_number()),
-            "SizeBytes": change.and_then(|change| change.size_bytes()),
-            "StreamViewType": change.and_then(|change| change.stream_view_type()).map(|kind| kind.as_str()),
+            "SizeBytes": change.and_then(StreamRecord::size_bytes),
+            "StreamViewType": change.and_then(|change| change.stream_view_type()).map(StreamViewType::as_str),
         },
         "eventSourceARN": format!("arn:aws:dynamodb:local:000000000000:table/{TABLE}/stream/local"),
     })

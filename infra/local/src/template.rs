@@ -416,10 +416,8 @@ impl Template {
         let document: Document = read("the template", document)?;
 
         let (mut tables, mut apis) = (Vec::new(), 0);
-        let (mut routes, mut schedules, mut functions) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let (mut stream, mut buses) = (None, 0);
-        let (mut queues, mut consumers, mut rules) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut queue_settings = BTreeMap::new();
+        let (mut functions, mut buses) = (Functions::default(), 0);
+        let (mut queues, mut rules) = (BTreeMap::new(), Vec::new());
         for (id, resource) in document.resources {
             match resource.kind.as_str() {
                 "AWS::DynamoDB::Table" => tables.push(Table::read(&id, resource.properties)?),
@@ -428,41 +426,7 @@ impl Template {
                     apis += 1;
                 }
                 "AWS::Serverless::Function" => {
-                    let metadata: Metadata = read(&id, resource.metadata)?;
-                    let function: Function = read(&id, resource.properties)?;
-                    let name = metadata.build_properties.binary;
-                    let timeout = function.timeout.or(document.globals.function.timeout);
-                    let timeout = Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT));
-                    if functions.insert(name.clone(), timeout).is_some() {
-                        return Err(format!("{id}: there are two functions {name}"));
-                    }
-                    for (setting, value) in function.environment.variables {
-                        if let Ok(queue) = serde_yaml_ng::from_value::<Reference>(value) {
-                            queue_settings.insert(setting, queue.id);
-                        }
-                    }
-                    for (event_id, event) in function.events {
-                        let id = format!("{id}: {event_id}");
-                        match event.kind.as_str() {
-                            "HttpApi" => {
-                                let event: HttpEvent = read(&id, event.properties)?;
-                                let route = Route::parse(&event.method, &event.path, &name);
-                                routes.push(route.map_err(|error| format!("{id}: {error}"))?);
-                            }
-                            "Schedule" => {
-                                let event: ScheduleEvent = read(&id, event.properties)?;
-                                schedules.push((name.clone(), event.schedule));
-                            }
-                            "DynamoDB" => {
-                                let mapping = StreamMapping::read(&id, name.clone(), event.properties)?;
-                                if stream.replace(mapping).is_some() {
-                                    return Err(format!("{id}: the stream is read once"));
-                                }
-                            }
-                            "SQS" => consumers.push(Consumer::read(&id, name.clone(), event.properties)?),
-                            other => return Err(format!("{id}: the local stack has no events of type {other}")),
-                        }
-                    }
+                    functions.read(&id, resource, document.globals.function.timeout)?;
                 }
                 "AWS::SQS::Queue" => {
                     let queue = Queue::read(&id, resource.properties)?;
@@ -490,6 +454,14 @@ impl Template {
         if buses > 1 {
             return Err(format!("the local stack runs one bus, not {buses}"));
         }
+        let Functions {
+            timeouts,
+            routes,
+            schedules,
+            stream,
+            consumers,
+            mut queue_settings,
+        } = functions;
         let named = consumers.iter().map(|consumer| &consumer.queue);
         let named = named.chain(rules.iter().flat_map(|rule| &rule.queues));
         let dead = queues
@@ -511,13 +483,69 @@ impl Template {
             table,
             routes,
             schedules,
-            functions,
+            functions: timeouts,
             stream,
             queues,
             consumers,
             rules,
             queue_settings,
         })
+    }
+}
+
+/// What the functions of a template say, taken together.
+#[derive(Default)]
+struct Functions {
+    timeouts: BTreeMap<String, Duration>,
+    routes: Vec<Route>,
+    schedules: Vec<(String, String)>,
+    stream: Option<StreamMapping>,
+    consumers: Vec<Consumer>,
+    queue_settings: BTreeMap<String, String>,
+}
+
+impl Functions {
+    fn read(&mut self, id: &str, resource: Resource, default_timeout: Option<u64>) -> Result<(), String> {
+        let metadata: Metadata = read(id, resource.metadata)?;
+        let function: Function = read(id, resource.properties)?;
+        let name = metadata.build_properties.binary;
+        let timeout = function.timeout.or(default_timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = Duration::from_secs(timeout);
+        if self.timeouts.insert(name.clone(), timeout).is_some() {
+            return Err(format!("{id}: there are two functions {name}"));
+        }
+        for (setting, value) in function.environment.variables {
+            if let Ok(queue) = serde_yaml_ng::from_value::<Reference>(value) {
+                self.queue_settings.insert(setting, queue.id);
+            }
+        }
+        for (event_id, event) in function.events {
+            self.read_event(&format!("{id}: {event_id}"), name.clone(), event)?;
+        }
+        Ok(())
+    }
+
+    fn read_event(&mut self, id: &str, function: String, event: Event) -> Result<(), String> {
+        match event.kind.as_str() {
+            "HttpApi" => {
+                let event: HttpEvent = read(id, event.properties)?;
+                let route = Route::parse(&event.method, &event.path, &function);
+                self.routes.push(route.map_err(|error| format!("{id}: {error}"))?);
+            }
+            "Schedule" => {
+                let event: ScheduleEvent = read(id, event.properties)?;
+                self.schedules.push((function, event.schedule));
+            }
+            "DynamoDB" => {
+                let mapping = StreamMapping::read(id, function, event.properties)?;
+                if self.stream.replace(mapping).is_some() {
+                    return Err(format!("{id}: the stream is read once"));
+                }
+            }
+            "SQS" => self.consumers.push(Consumer::read(id, function, event.properties)?),
+            other => return Err(format!("{id}: the local stack has no events of type {other}")),
+        }
+        Ok(())
     }
 }
 
@@ -624,13 +652,11 @@ fn resolve(value: &mut Value, defaults: &BTreeMap<String, Value>) {
             } else {
                 None
             };
-            *value = match reference.and_then(|name| defaults.get(name)) {
-                Some(default) => default.clone(),
-                None => {
-                    let name = tagged.tag.to_string();
-                    Mapping::from_iter([(name.trim_start_matches('!').into(), tagged.value.clone())]).into()
-                }
-            };
+            let default = reference.and_then(|name| defaults.get(name));
+            *value = default.cloned().unwrap_or_else(|| {
+                let name = tagged.tag.to_string();
+                Mapping::from_iter([(name.trim_start_matches('!').into(), tagged.value.clone())]).into()
+            });
         }
         Value::Sequence(values) => values.iter_mut().for_each(|value| resolve(value, defaults)),
         Value::Mapping(mapping) => mapping.values_mut().for_each(|value| resolve(value, defaults)),

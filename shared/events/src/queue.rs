@@ -18,7 +18,7 @@ impl QueueError {
 }
 
 /// The longest that a message can be hidden: twelve hours.
-pub const LONGEST_HIDDEN: Duration = Duration::from_secs(43_200);
+pub const LONGEST_HIDDEN: Duration = Duration::from_hours(12);
 
 /// All queues, through a client of SQS.
 #[derive(Debug, Clone)]

@@ -30,13 +30,13 @@ const ATTEMPT: Duration = Duration::from_secs(15);
 /// attempts over a day and a half.
 const SCHEDULE: [Duration; 8] = [
     Duration::from_secs(5),
-    Duration::from_secs(5 * 60),
-    Duration::from_secs(30 * 60),
-    Duration::from_secs(2 * 60 * 60),
-    Duration::from_secs(5 * 60 * 60),
-    Duration::from_secs(8 * 60 * 60),
-    Duration::from_secs(10 * 60 * 60),
-    Duration::from_secs(10 * 60 * 60),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(8),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
 ];
 
 /// Where webhooks may be.
@@ -219,16 +219,15 @@ where
     // headers is not read.
     let mut connection = std::pin::pin!(connection);
     let mut answer = std::pin::pin!(sender.send_request(request));
-    let answer = loop {
-        tokio::select! {
-            answer = &mut answer => break answer.map_err(|_| Failed::BadAnswer)?,
-            ended = &mut connection => if ended.is_err() {
-                return Err(Failed::BadAnswer);
-            } else {
-                break answer.await.map_err(|_| Failed::BadAnswer)?;
-            }
+    let answer = tokio::select! {
+        answer = &mut answer => answer,
+        // The receiver closes after its answer, which then is there.
+        ended = &mut connection => match ended {
+            Ok(()) => answer.await,
+            Err(error) => Err(error),
         }
     };
+    let answer = answer.map_err(|_| Failed::BadAnswer)?;
     let retry_after = answer
         .headers()
         .get(RETRY_AFTER)
@@ -307,22 +306,14 @@ fn is_public(ip: IpAddr) -> bool {
 
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
-    let special = match (a, b, c) {
-        // This network, private, loopback, multicast, reserved and broadcast.
-        (0 | 10 | 127 | 224..=255, _, _) => true,
-        // Shared (carrier-grade NAT).
-        (100, 64..=127, _) => true,
-        // Link-local, where cloud instances find their credentials.
-        (169, 254, _) => true,
-        // Private.
-        (172, 16..=31, _) | (192, 168, _) => true,
-        // Protocol assignments, documentation, 6to4 relays.
-        (192, 0, 0 | 2) | (192, 88, 99) => true,
-        // Benchmarks, documentation.
-        (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => true,
-        _ => false,
-    };
-    !special
+    !matches!(
+        (a, b, c),
+        // This network, private, loopback, multicast, reserved and broadcast; carrier-grade NAT; link-local, where cloud
+        // instances find their credentials; private.
+        (0 | 10 | 127 | 224..=255, _, _) | (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _) | (192, 168, _)
+            // Protocol assignments, documentation, 6to4 relays; benchmarks; documentation.
+            | (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113)
+    )
 }
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
@@ -365,10 +356,10 @@ mod tests {
         let all: Vec<_> = (1..).map_while(|attempt| next_attempt(attempt, None)).collect();
         assert_eq!(all, SCHEDULE);
         assert!(all.is_sorted());
-        assert!(all.iter().sum::<Duration>() > Duration::from_secs(24 * 60 * 60));
+        assert!(all.iter().sum::<Duration>() > Duration::from_hours(24));
         let wish = |seconds| next_attempt(1, Some(Duration::from_secs(seconds)));
         assert_eq!(wish(1), Some(SCHEDULE[0]), "not sooner");
-        assert_eq!(wish(600), Some(Duration::from_secs(600)));
+        assert_eq!(wish(600), Some(Duration::from_mins(10)));
         assert_eq!(wish(u64::MAX), Some(crate::queue::LONGEST_HIDDEN));
         assert_eq!(next_attempt(9, Some(Duration::from_secs(1))), None);
     }
