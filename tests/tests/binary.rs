@@ -216,6 +216,42 @@ async fn the_commands_talk_to_the_stack_on_the_port() {
     );
     let (clean, text) = run(&["sweep"]).await;
     assert!(clean && text.contains("\"complete\":true"), "{text}");
+
+    let contoso = Client::at(&url, &token("contoso").await);
+    let created = contoso.post("/v1/opportunities", &deal(&["fabrikam"])).await;
+    let id = tests::id(created.is(201).header("location")).to_owned();
+    let events = || async {
+        let (clean, text) = run(&["events"]).await;
+        assert!(clean, "{text}");
+        let events = text.lines().map(|line| serde_json::from_str(line).expect("an event"));
+        events.collect::<Vec<Value>>()
+    };
+    let published = tests::eventually("it is published", || async {
+        let events = events().await;
+        (!events.is_empty()).then_some(events)
+    })
+    .await;
+    assert_eq!(published[0]["detail"]["dealId"], id);
+    let again = "{\"events\":1,\"failed\":[]}\n";
+    assert_eq!(run(&["redrive", "--deal", &id]).await, (true, again.to_owned()));
+    let span = [
+        "redrive",
+        "--from",
+        "2020-01-01T00:00:00Z",
+        "--to",
+        "2099-01-01T00:00:00Z",
+    ];
+    assert_eq!(run(&span).await, (true, again.to_owned()));
+    let ids: Vec<Value> = events()
+        .await
+        .iter()
+        .map(|event| event["detail"]["id"].clone())
+        .collect();
+    assert_eq!(ids, vec![published[0]["detail"]["id"].clone(); 3]);
+    let (clean, text) = run(&["redrive", "--deal", "x"]).await;
+    assert!(!clean && text.contains("BadEvent"), "{text}");
+    let (clean, text) = run(&["redrive"]).await;
+    assert!(!clean && text.contains("--deal"), "{text}");
     assert!(interrupt(child).await.success());
     let (clean, text) = run(&["sweep"]).await;
     assert!(!clean && text.contains(&port) && text.contains("cargo run"), "{text}");
