@@ -621,9 +621,9 @@ async fn webhooks(seen: &Seen) {
     };
     eventually("the test event was delivered, or could not be", tried).await;
     for (url, code) in [
-        ("http://hooks.contoso.example", "notHttps"),
+        ("https://hooks.contoso.invalid", "hostNotFound"),
         ("nonsense", "invalidUrl"),
-        ("https://127.0.0.1/", "privateAddress"),
+        ("https://10.0.0.1/", "privateAddress"),
     ] {
         contoso
             .post("/v1/webhooks", &json!({"url": url}))
@@ -912,7 +912,8 @@ async fn the_fields_of_a_request_are_those_of_the_document() {
                     let message = strangers
                         .get(&*format!("{place}/stranger"))
                         .unwrap_or_else(|| panic!("one is let in at {place:?}: {answer}"));
-                    let (_, fields) = message.split_once("the fields are ").expect("the fields are told");
+                    // Where there are none, it says so.
+                    let fields = message.split_once("the fields are ").map_or("", |(_, fields)| fields);
                     let fields = fields.split(", ").filter(|name| !name.is_empty());
                     assert_eq!(
                         fields.map(str::to_owned).collect::<BTreeSet<_>>(),

@@ -37,6 +37,7 @@ async fn the_walk_of_the_readme_works_as_it_stands() {
     assert!(script.contains(&stack.url()) && !script.contains("cargo"));
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &script])
+        .env("COSELL_PORT", stack.url().rsplit(':').next().unwrap_or_default())
         .stdin(Stdio::null())
         .output()
         .await;
@@ -44,9 +45,12 @@ async fn the_walk_of_the_readme_works_as_it_stands() {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (shown, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{shown}\n{errors}");
-    let last = shown.trim().lines().last().expect("the last answer");
-    let last: Value = serde_json::from_str(last).expect("JSON");
-    let participants = last["participants"].as_array().expect("participants").iter();
+    let answers = shown
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let answers: Vec<Value> = answers.collect();
+    let deals = answers.iter().filter_map(|answer| answer["participants"].as_array());
+    let participants = deals.last().expect("the deal at its end").iter();
     let ends: Vec<_> = participants
         .map(|one| (one["organizationId"].as_str().unwrap_or_default(), standing(one)))
         .collect();
@@ -56,5 +60,9 @@ async fn the_walk_of_the_readme_works_as_it_stands() {
         ("northwind", "archived declined"),
     ];
     assert_eq!(ends, expected.map(|(organization, end)| (organization, end.to_owned())));
+    assert!(
+        answers.iter().any(|answer| answer["source"] == "cosell"),
+        "events are shown: {shown}"
+    );
     stack.shutdown().await;
 }

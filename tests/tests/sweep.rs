@@ -60,7 +60,7 @@ async fn two_at_once_expire_each_once() {
     let nothing = world.stack.sweep().await.expect("swept");
     assert_eq!(
         nothing,
-        json!({"due": 0, "expired": 0, "alreadyAnswered": 0, "failed": 0, "complete": true})
+        json!({"due": 0, "expired": 0, "reminded": 0, "alreadyAnswered": 0, "failed": 0, "complete": true})
     );
 }
 

@@ -47,7 +47,21 @@ enum Position {
     Ended,
 }
 
-type Failed = String;
+/// Why reading stopped.
+struct Failed {
+    error: String,
+    /// Whether some of what was brought was passed on.
+    progressed: bool,
+}
+
+impl From<String> for Failed {
+    fn from(error: String) -> Self {
+        Self {
+            error,
+            progressed: false,
+        }
+    }
+}
 
 impl Reader {
     /// A reader. The error names what of a pattern is not understood.
@@ -89,10 +103,13 @@ impl Reader {
                             _ = wait => {}
                         }
                     }
-                    Err(error) => {
+                    Err(Failed { error, progressed }) => {
                         tracing::error!(error, "the stream is read again: {error}");
                         // From where it was read last.
                         positions.clear();
+                        if progressed {
+                            pause = PAUSE.0;
+                        }
                         tokio::select! {
                             _ = stop.wait_for(|stop| *stop) => return,
                             () = tokio::time::sleep(pause) => {}
@@ -142,7 +159,7 @@ impl Reader {
             .await
             .map_err(told)?;
         let stream = table.table().and_then(|table| table.latest_stream_arn());
-        let stream = stream.ok_or("the table has no stream")?;
+        let stream = stream.ok_or_else(|| "the table has no stream".to_owned())?;
         let answer = self
             .streams
             .describe_stream()
@@ -176,7 +193,7 @@ impl Reader {
         stream: &str,
         shard: &str,
         after: Option<String>,
-    ) -> Result<String, (Option<&'static str>, Failed)> {
+    ) -> Result<String, (Option<&'static str>, String)> {
         let kind = match after {
             Some(_) => ShardIteratorType::AfterSequenceNumber,
             None => ShardIteratorType::TrimHorizon,
@@ -229,7 +246,7 @@ impl Reader {
                 Box::pin(self.invoke(shard, first)).await?;
                 return Box::pin(self.invoke(shard, second)).await;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
         let failed: BTreeSet<&str> = failures
@@ -248,7 +265,10 @@ impl Reader {
                 if let Some(before) = batch[..first].last() {
                     self.note(shard, &number(before)).await?;
                 }
-                Err(format!("{} of {} events were not passed on", failed.len(), batch.len()))
+                Err(Failed {
+                    error: format!("{} of {} events were not passed on", failed.len(), batch.len()),
+                    progressed: first > 0,
+                })
             }
         }
     }
@@ -271,7 +291,8 @@ impl Reader {
             .table_name(CHECKPOINTS)
             .item("shard", AttributeValue::S(shard.to_owned()))
             .item("sequenceNumber", AttributeValue::S(number.to_owned()));
-        request.send().await.map(drop).map_err(told)
+        request.send().await.map_err(told)?;
+        Ok(())
     }
 }
 
@@ -313,6 +334,6 @@ fn event(record: &Record) -> Value {
     })
 }
 
-fn told(error: impl std::error::Error) -> Failed {
+fn told(error: impl std::error::Error) -> String {
     DisplayErrorContext(error).to_string()
 }
