@@ -104,7 +104,13 @@ pub async fn handle(app: App, event: Value, deadline: u64) -> Result<Value, Fail
             }
             (Ok(_), Err(why)) => why.to_string(),
         };
-        tracing::error!(sequence_number = arrived.sequence_number, why, "not published yet");
+        let deal = arrived.news.as_ref().ok().map(|news| news.announcement.deal.as_str());
+        tracing::error!(
+            sequence_number = arrived.sequence_number,
+            deal,
+            why,
+            "not published yet"
+        );
         oldest = oldest.or(Some(arrived.since)).min(Some(arrived.since));
         failures.push(json!({"itemIdentifier": arrived.sequence_number}));
     }

@@ -573,7 +573,7 @@ async fn replays(seen: &Seen) {
 }
 
 async fn notifications(seen: &Seen) {
-    let world = World::start().await;
+    let world = World::telling().await;
     let contoso = seen.by(world.admin("contoso"));
     world.deal(&["fabrikam", "northwind"]).await;
     for organization in ["fabrikam", "northwind"] {

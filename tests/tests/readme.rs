@@ -26,6 +26,7 @@ async fn the_walk_of_the_readme_works_as_it_stands() {
     let stack = local::Stack::start(local::Options {
         seed: true,
         secret: "cosell-local-development".to_owned(),
+        stream: true,
         ..options()
     });
     let stack = stack.await.expect("the stack starts");
