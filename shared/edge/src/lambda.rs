@@ -136,9 +136,18 @@ where
     let (app, handler) = (&App::new(Config::from_env()?), &handler);
     lambda_runtime::run(service_fn(|LambdaEvent { payload, context }| async move {
         let invocation = Invocation::start(function, context.request_id);
-        carry_out(invocation, app, payload, context.deadline, handler).await
+        let deadline = usable(context.deadline, clock::now().millis());
+        carry_out(invocation, app, payload, deadline, handler).await
     }))
     .await
+}
+
+/// How long a function takes itself that is not told, in milliseconds.
+const NOT_TOLD: u64 = 60_000;
+
+/// The deadline, in milliseconds since 1970. `cargo lambda` has none, and says 1970: nothing would ever be begun.
+fn usable(deadline: u64, now: u64) -> u64 {
+    if deadline > now { deadline } else { now + NOT_TOLD }
 }
 
 /// Does with one event what [`event`] does; an error is the text of the [`Failure`].
@@ -248,6 +257,12 @@ mod tests {
         let invoke = |event| async { invoke_event("count", &testing::app(), event, 7, count).await };
         assert_eq!(invoke(json!([1, 2])).await, Ok(json!({"read": 2, "deadline": 7})));
         assert_eq!(invoke(json!(1)).await, Err("BadEvent: an array is needed".to_owned()));
+    }
+
+    #[test]
+    fn a_deadline_that_is_over_before_it_begins_is_none() {
+        assert_eq!(usable(2_000, 1_000), 2_000);
+        assert_eq!(usable(0, 1_000), 61_000);
     }
 
     #[test]
