@@ -104,7 +104,8 @@ async fn act(app: &App, id: &DealId, organization: &OrganizationId, lag: &Atomic
             return Ok(None);
         };
         let now = deal.next_instant(clock::now());
-        let Some(event) = deal.due(organization, now) else {
+        let events = deal.due(organization, now);
+        let Some(event) = events.first() else {
             return Ok(None);
         };
         let due_at = deal.view(organization).ok().and_then(domain::Opportunity::due_at);
@@ -112,7 +113,7 @@ async fn act(app: &App, id: &DealId, organization: &OrganizationId, lag: &Atomic
         let change = event.change.clone();
         let commit = Commit {
             stored: Some(&deal),
-            events: &[event],
+            events: &events,
             now,
             entropy: entropy::entropy(),
             idempotency: None,

@@ -1,6 +1,6 @@
 //! `GET /v1/opportunities`
 
-use domain::{CampaignId, CrmId, Filter, Flaw, Outcome, SearchText, Stage, Tab, Timestamp};
+use domain::{CampaignId, CrmId, Filter, Flaw, Outcome, QualificationName, SearchText, Stage, Tab, Timestamp};
 use edge::{Answer, App, Caller, Problem, Query, clock, request};
 use lambda_http::Request;
 use serde::Serialize;
@@ -19,10 +19,11 @@ pub(crate) struct ListBody<T> {
     pub(crate) next_cursor: Option<String>,
 }
 
-const PARAMETERS: [&str; 9] = [
+const PARAMETERS: [&str; 10] = [
     "tab",
     "stage",
     "outcome",
+    "qualification",
     "q",
     "campaignId",
     "crmId",
@@ -41,6 +42,7 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
         filter: Filter {
             stage: optional(&query, "stage", Stage::parse)?,
             outcome: optional(&query, "outcome", Outcome::parse)?,
+            qualification: optional(&query, "qualification", QualificationName::parse)?,
             text: optional(&query, "q", SearchText::parse)?,
             campaign_id: optional(&query, "campaignId", CampaignId::parse)?,
             crm_id: optional(&query, "crmId", CrmId::parse)?,

@@ -1,7 +1,8 @@
 //! How an opportunity looks in an answer (DESIGN section 4).
 
 use domain::{
-    Address, Contact, Deal, Invitation, Money, Opportunity, OrganizationId, OrganizationKind, Party, Person, Solution,
+    Address, Contact, Deal, Direction, Invitation, Money, Opportunity, OrganizationId, OrganizationKind, Party, Person,
+    Qualification, Solution,
 };
 use edge::Answer;
 use serde::Serialize;
@@ -19,9 +20,13 @@ pub(crate) struct OpportunityBody<'a> {
     organization_id: &'a str,
     owner: PartyBody<'a>,
     name: &'a str,
-    estimated_value: MoneyBody,
+    qualification: &'static str,
+    /// Of a lead, for its owner: whom it goes to next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_partners: Option<Vec<&'a str>>,
+    estimated_value: Option<MoneyBody>,
     final_value: Option<MoneyBody>,
-    estimated_close_date: String,
+    estimated_close_date: Option<String>,
     crm_id: Option<&'a str>,
     campaign_id: Option<&'a str>,
     customer: CustomerBody<'a>,
@@ -126,9 +131,16 @@ impl<'a> OpportunityBody<'a> {
             organization_id: organization.as_str(),
             owner: PartyBody::of(&view.owner),
             name: view.name.as_str(),
-            estimated_value: MoneyBody::of(&view.estimated_value),
+            qualification: view.qualification.name().as_str(),
+            next_partners: match &view.qualification {
+                Qualification::Lead { next } if view.direction() == Direction::Outbound => {
+                    Some(next.iter().map(|invite| invite.organization.id.as_str()).collect())
+                }
+                _ => None,
+            },
+            estimated_value: view.estimated_value.as_ref().map(MoneyBody::of),
             final_value: view.final_value().as_ref().map(MoneyBody::of),
-            estimated_close_date: view.estimated_close_date.to_string(),
+            estimated_close_date: view.estimated_close_date.map(|date| date.to_string()),
             crm_id: view.crm_id.as_ref().map(domain::CrmId::as_str),
             campaign_id: view.campaign_id.as_ref().map(domain::CampaignId::as_str),
             customer: CustomerBody::of(&view.customer),

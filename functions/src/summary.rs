@@ -16,9 +16,9 @@ struct TotalBody {
     tab: &'static str,
     stage: &'static str,
     outcome: Option<&'static str>,
-    currency: &'static str,
+    currency: Option<&'static str>,
     count: i64,
-    value: String,
+    value: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -60,9 +60,9 @@ impl TotalBody {
             tab: bucket.direction.as_str(),
             stage: bucket.stage.as_str(),
             outcome: bucket.outcome.map(domain::Outcome::as_str),
-            currency: bucket.currency.code(),
+            currency: bucket.currency.map(|currency| currency.code()),
             count: tally.count,
-            value: decimal(tally.value, bucket.currency),
+            value: bucket.currency.map(|currency| decimal(tally.value, currency)),
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::deal::{Deal, evolve};
 use crate::event::{Change, Event};
-use crate::fault::Faults;
+use crate::fault::{Faults, Flaw};
 use crate::form::Fields;
 use crate::money::Money;
 use crate::opportunity::{Actor, Direction, Opportunity, Reason, Stage, words};
@@ -79,8 +79,14 @@ impl CloseForm {
 
     /// The command, or why the deal does not take it, or all that is wrong.
     pub fn check(&self, deal: &Deal, by: &Actor) -> Result<Close, Refusal> {
-        open(deal, by)?;
-        self.faults.clone().or(self.command.clone())
+        let view = open(deal, by)?;
+        let mut faults = self.faults.clone();
+        let for_nothing = matches!(self.command, Some(Close::Won { final_value: None, .. }));
+        if for_nothing && view.estimated_value.is_none() && !faults.within("/finalValue") {
+            let message = "is required: there is no estimated value that could stand for it";
+            faults.push(Flaw::new("required", message).at("/finalValue"));
+        }
+        faults.or(self.command.clone())
     }
 }
 
@@ -90,7 +96,11 @@ pub(crate) fn close(deal: &Deal, close: &Close, by: &Actor, now: Timestamp) -> R
     let deal = deal.clone().at(now);
     let view = open(&deal, by)?;
     let (change, note) = match close {
-        Close::Won { final_value, note } => (Change::Won(final_value.unwrap_or(view.estimated_value)), note),
+        Close::Won { final_value, note } => {
+            let value = final_value.or(view.estimated_value);
+            let missing = || Refusal::invalid("/finalValue", Flaw::new("required", "is required"));
+            (Change::Won(value.ok_or_else(missing)?), note)
+        }
         Close::Lost { reason, note } => (Change::Lost(*reason), note),
     };
     let closed = Event {

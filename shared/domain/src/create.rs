@@ -10,7 +10,8 @@ use crate::form::{Fields, FromJson, List};
 use crate::invite::{self, Invite, InviteForm};
 use crate::money::Money;
 use crate::opportunity::{
-    Actor, Address, Contact, Customer, DealType, Opportunity, Party, Person, Progress, ResponseWindow, Solution, Work,
+    Actor, Address, Contact, Customer, DealType, Opportunity, OrganizationKind, Party, Person, Progress, Qualification,
+    QualificationName, ResponseWindow, Solution, Work,
 };
 use crate::refusal::Refusal;
 use crate::text::{
@@ -33,8 +34,9 @@ pub struct Create {
     id: DealId,
     owner: Party,
     name: DealName,
-    estimated_value: Money,
-    estimated_close_date: Date,
+    qualification: QualificationName,
+    estimated_value: Option<Money>,
+    estimated_close_date: Option<Date>,
     crm_id: Option<CrmId>,
     campaign_id: Option<CampaignId>,
     customer: Customer,
@@ -59,6 +61,7 @@ impl Create {
 /// The request, read but not yet compared with what it refers to.
 #[derive(Debug, Clone)]
 pub struct CreateForm {
+    qualification: QualificationName,
     name: Option<DealName>,
     estimated_value: Option<Money>,
     estimated_close_date: Option<Date>,
@@ -116,10 +119,25 @@ impl CreateForm {
     pub fn read(body: &Value) -> Self {
         let mut faults = Faults::default();
         let mut fields = Fields::of(body, "", &mut faults);
+        let qualification = fields.optional("qualification", &mut faults);
+        let qualification = qualification.unwrap_or(QualificationName::SalesQualified);
+        let name = fields.required("name", &mut faults);
+        // Of a lead nobody knows yet what it is worth.
+        let (estimated_value, estimated_close_date) = match qualification {
+            QualificationName::Lead => (
+                fields.optional("estimatedValue", &mut faults),
+                fields.optional("estimatedCloseDate", &mut faults),
+            ),
+            QualificationName::SalesQualified => (
+                fields.required("estimatedValue", &mut faults),
+                fields.required("estimatedCloseDate", &mut faults),
+            ),
+        };
         let mut form = Self {
-            name: fields.required("name", &mut faults),
-            estimated_value: fields.required("estimatedValue", &mut faults),
-            estimated_close_date: fields.required("estimatedCloseDate", &mut faults),
+            qualification,
+            name,
+            estimated_value,
+            estimated_close_date,
             crm_id: fields.optional("crmId", &mut faults),
             campaign_id: fields.optional("campaignId", &mut faults),
             customer: fields.required("customer", &mut faults),
@@ -175,10 +193,21 @@ impl CreateForm {
                 "Your organization is not in this exchange; its operator can import it.",
             )
         })?;
+        let lead = self.qualification == QualificationName::Lead;
+        if lead && owner.party.kind != OrganizationKind::Vendor {
+            return Err(Refusal::forbidden(
+                "notVendor",
+                "Only the vendor passes on leads; send an opportunity instead.",
+            ));
+        }
         if self.invites {
             invite::may_invite(owner)?;
         }
         let mut faults = self.faults.clone();
+        if lead && !self.invites && !faults.within("/invitations") {
+            let message = "is required of a lead: at least one partner, the best first";
+            faults.push(Flaw::new("required", message).at("/invitations"));
+        }
         let estimated_close_date = self
             .estimated_close_date
             .and_then(|date| faults.check("/estimatedCloseDate", date.not_before(now)));
@@ -198,8 +227,9 @@ impl CreateForm {
                 id,
                 owner: owner.party.clone(),
                 name: self.name.clone()?,
-                estimated_value: self.estimated_value?,
-                estimated_close_date: estimated_close_date?,
+                qualification: self.qualification,
+                estimated_value: self.estimated_value,
+                estimated_close_date,
                 crm_id: self.crm_id.clone(),
                 campaign_id: self.campaign_id.clone(),
                 customer: customer?,
@@ -274,7 +304,8 @@ impl CreateForm {
     }
 }
 
-/// The rule: the owner's opportunity is accepted from the start, and each invitation in the request is sent.
+/// The rule: the owner's opportunity is accepted from the start, and each invitation in the request is sent; of a lead, the
+/// first one, and the others wait.
 pub(crate) fn create(
     existing: Option<&Deal>,
     create: &Create,
@@ -296,6 +327,12 @@ pub(crate) fn create(
         created_at: now,
         updated_at: now,
         name: create.name.clone(),
+        qualification: match create.qualification {
+            QualificationName::Lead => Qualification::Lead {
+                next: create.invitations.clone(),
+            },
+            QualificationName::SalesQualified => Qualification::SalesQualified,
+        },
         estimated_value: create.estimated_value,
         estimated_close_date: create.estimated_close_date,
         crm_id: create.crm_id.clone(),
@@ -318,7 +355,11 @@ pub(crate) fn create(
     };
     let mut deal = evolve(None, &created).ok_or(Refusal::NotFound)?;
     let mut events = vec![created];
-    for invite in &create.invitations {
+    let at_once = match create.qualification {
+        QualificationName::Lead => 1,
+        QualificationName::SalesQualified => create.invitations.len(),
+    };
+    for invite in create.invitations.iter().take(at_once) {
         let sent = invite::invite(&deal, invite, by, now)?;
         deal = sent
             .iter()

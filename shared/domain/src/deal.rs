@@ -10,7 +10,7 @@ use crate::event::{Change, Event, Notice, NoticeType, Recipient};
 use crate::invite::Invite;
 use crate::note::{self, AddNote, Visibility};
 use crate::opportunity::{
-    Actor, CloseResult, Closed, DealType, Direction, Opportunity, Party, Progress, Response, Stage, Work,
+    Actor, CloseResult, Closed, DealType, Direction, Opportunity, Party, Progress, Qualification, Response, Stage, Work,
 };
 use crate::refusal::Refusal;
 use crate::respond::Respond;
@@ -132,9 +132,17 @@ impl Deal {
         latest.map_or(now, |latest| now.max(latest.plus(TimeDelta::milliseconds(1))))
     }
 
-    /// What the clock has done to an organization's invitation and nobody has written down yet: at most one expiry, which
-    /// the inviter is told of.
-    pub fn lapse(&self, organization: &OrganizationId, now: Timestamp) -> Option<Event> {
+    /// What the clock has done to an organization's invitation and nobody has written down yet: an expiry, which the inviter is
+    /// told of, and of a lead, that it goes to the next partner.
+    pub fn lapse(&self, organization: &OrganizationId, now: Timestamp) -> Vec<Event> {
+        match self.expire(organization, now) {
+            Some(expired) => self.and_pass_on(expired, now),
+            None => Vec::new(),
+        }
+    }
+
+    /// The expiry alone: at most one.
+    pub(crate) fn expire(&self, organization: &OrganizationId, now: Timestamp) -> Option<Event> {
         let respond_by = self
             .views
             .get(organization)?
@@ -145,11 +153,43 @@ impl Deal {
 
     /// What the clock has to do with an organization's invitation and nobody has done yet: to expire it, or else to remind the
     /// organization, once.
-    pub fn due(&self, organization: &OrganizationId, now: Timestamp) -> Option<Event> {
-        self.lapse(organization, now).or_else(|| {
-            let remind_at = self.views.get(organization)?.remind_at()?;
-            (remind_at <= now).then(|| self.event(organization, Change::Reminded, None, now))
-        })
+    pub fn due(&self, organization: &OrganizationId, now: Timestamp) -> Vec<Event> {
+        let lapsed = self.lapse(organization, now);
+        if !lapsed.is_empty() {
+            return lapsed;
+        }
+        let remind_at = self.views.get(organization).and_then(Opportunity::remind_at);
+        let reminded = remind_at.filter(|&remind_at| remind_at <= now);
+        let reminded = reminded.map(|_| self.event(organization, Change::Reminded, None, now));
+        reminded.into_iter().collect()
+    }
+
+    /// The event, and where it frees a lead, the invitation of the next partner.
+    pub(crate) fn and_pass_on(&self, event: Event, now: Timestamp) -> Vec<Event> {
+        let after = evolve(Some(self.clone()), &event);
+        let passed_on = after.and_then(|after| invite::pass_on(&after, now));
+        std::iter::once(event).chain(passed_on).collect()
+    }
+
+    /// The views whose organization has not answered yet.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = &Opportunity> {
+        self.views.values().filter(|view| view.pending_until().is_some())
+    }
+
+    /// Whom a lead goes to next, if it is with nobody and there is somebody left.
+    pub(crate) fn next_partner(&self) -> Option<&Invite> {
+        let owner = self.owner();
+        let Qualification::Lead { next } = &owner.qualification else {
+            return None;
+        };
+        if owner.standing().stage == Stage::Archived || self.pending().next().is_some() {
+            return None;
+        }
+        let takes = |invite: &&Invite| {
+            let previous = self.views.get(&invite.organization.id);
+            previous.is_none_or(Opportunity::may_be_invited_again)
+        };
+        next.iter().find(takes)
     }
 
     /// The owner's view, for what only the owner may do.
@@ -223,10 +263,19 @@ impl Deal {
             return Vec::new();
         };
         let standing = subject.standing();
+        // A lead that nobody is left for comes back to its owner: a second thing to be told.
+        let returned = matches!(change, Change::Declined(_) | Change::Expired)
+            && self.owner().is_lead()
+            && self.owner().standing().stage != Stage::Archived
+            && self.pending().next().is_none()
+            && self.next_partner().is_none();
+        let returned = returned.then_some((NoticeType::LeadReturned, &self.owner));
         recipients
             .iter()
-            .filter_map(|recipient| self.views.get(recipient))
-            .map(|own| Notice {
+            .map(|recipient| (notice_type, recipient))
+            .chain(returned)
+            .filter_map(|(notice_type, recipient)| Some((notice_type, self.views.get(recipient)?)))
+            .map(|(notice_type, own)| Notice {
                 notice_type,
                 recipient: Recipient {
                     organization: own.organization.id.clone(),
@@ -262,6 +311,9 @@ impl Deal {
                 if let Progress::Outbound { deal_type, .. } = &mut owner.progress {
                     *deal_type = DealType::CoSell;
                 }
+                if let Qualification::Lead { next } = &mut owner.qualification {
+                    next.retain(|invite| !invite.organization.is(organization));
+                }
                 owner.touch(at);
             }
             return;
@@ -279,6 +331,12 @@ impl Deal {
             (Change::Accepted(edits), Stage::Received) => {
                 view.respond(Response::Accepted(Work::since(at)));
                 edit(view, edits);
+                view.touch(at);
+                if view.is_lead() {
+                    view.qualification = Qualification::SalesQualified;
+                    self.qualify_owner(at);
+                }
+                return;
             }
             (Change::Declined(reason), Stage::Received) => view.respond(Response::Declined { at, reason: *reason }),
             (Change::Withdrawn, Stage::Received) => view.respond(Response::Withdrawn { at }),
@@ -294,6 +352,16 @@ impl Deal {
             _ => return,
         }
         view.touch(at);
+    }
+}
+
+impl Deal {
+    /// Somebody has taken the lead up: from then on it is an opportunity for its owner as well.
+    fn qualify_owner(&mut self, at: Timestamp) {
+        if let Some(owner) = self.views.get_mut(&self.owner) {
+            owner.qualification = Qualification::SalesQualified;
+            owner.touch(at);
+        }
     }
 }
 

@@ -96,9 +96,9 @@ pub enum Edit {
     /// `name`
     Name(FromTo<DealName>),
     /// `estimatedValue`
-    EstimatedValue(FromTo<Money>),
+    EstimatedValue(FromTo<Option<Money>>),
     /// `estimatedCloseDate`
-    EstimatedCloseDate(FromTo<Date>),
+    EstimatedCloseDate(FromTo<Option<Date>>),
     /// `crmId`
     CrmId(FromTo<Option<CrmId>>),
     /// `campaignId`
@@ -140,6 +140,8 @@ words!(
         OpportunityExpiring = "Opportunity Expiring",
         /// To the owner.
         OpportunityExpired = "Opportunity Expired",
+        /// To the owner: a lead was declined, or met with silence, and there is no partner left to ask.
+        LeadReturned = "Lead Returned",
         /// To the counterparts.
         OpportunityWon = "Opportunity Won",
         /// To the counterparts.
@@ -171,8 +173,8 @@ pub struct Notice {
     pub name: DealName,
     /// Who buys.
     pub customer_name: CustomerName,
-    /// The value in the recipient's own view.
-    pub estimated_value: Money,
+    /// The value in the recipient's own view; a lead may have none.
+    pub estimated_value: Option<Money>,
     /// Where the changed view stands now.
     pub stage: Stage,
     /// How it ended.

@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::fault::Flaw;
-use crate::opportunity::{Actor, Opportunity, Outcome, Stage, words};
+use crate::opportunity::{Actor, Opportunity, Outcome, QualificationName, Stage, words};
 use crate::text::{CampaignId, CrmId};
 use crate::time::Timestamp;
 
@@ -27,6 +27,8 @@ pub struct Filter {
     pub stage: Option<Stage>,
     /// Only this outcome.
     pub outcome: Option<Outcome>,
+    /// Only of this qualification.
+    pub qualification: Option<QualificationName>,
     /// Only with this text in it.
     pub text: Option<SearchText>,
     /// Only of this campaign.
@@ -67,6 +69,7 @@ impl Filter {
         view.is_open_to(to)
             && self.stage.is_none_or(|stage| stage == standing.stage)
             && self.outcome.is_none_or(|outcome| Some(outcome) == standing.outcome)
+            && self.qualification.is_none_or(|name| name == view.qualification.name())
             && self
                 .campaign_id
                 .as_ref()

@@ -9,7 +9,7 @@ use crate::event::{Change, Event};
 use crate::fault::{Faults, Flaw};
 use crate::form::{Fields, FromJson, List};
 use crate::opportunity::{
-    Actor, HelpType, Invitation, Opportunity, Party, Person, Progress, Response, ResponseWindow, Stage,
+    Actor, HelpType, Invitation, Opportunity, Party, Person, Progress, Qualification, Response, ResponseWindow, Stage,
 };
 use crate::refusal::Refusal;
 use crate::text::{OrganizationId, Prose};
@@ -20,12 +20,18 @@ type ContactList = List<Person, 0, 50>;
 /// An invitation to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invite {
-    organization: Party,
-    help_type: HelpType,
-    message: Prose,
-    contacts: Vec<Person>,
-    note: Option<Prose>,
-    window: ResponseWindow,
+    /// To whom.
+    pub organization: Party,
+    /// What is asked for.
+    pub help_type: HelpType,
+    /// In the owner's words.
+    pub message: Prose,
+    /// Whom to talk to at the owner's.
+    pub contacts: Vec<Person>,
+    /// Internal.
+    pub note: Option<Prose>,
+    /// How long there is to answer.
+    pub window: ResponseWindow,
 }
 
 /// The request, read but not yet compared with what it refers to.
@@ -145,9 +151,18 @@ impl InviteForm {
 pub(crate) fn invite(deal: &Deal, invite: &Invite, by: &Actor, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     let invited = &invite.organization.id;
     // Its last invitation may have lapsed without anybody having written that down: that comes first.
-    let lapsed = deal.lapse(invited, now);
+    let lapsed = deal.expire(invited, now);
     let deal = &deal.clone().at(now);
     let own = open_deal(deal, by)?;
+    if own.is_lead()
+        && let Some(pending) = deal.pending().find(|view| !view.organization.is(invited))
+    {
+        let message = format!(
+            "A lead is with one partner at a time, and {} has not answered yet; its invitation can be withdrawn.",
+            pending.organization.name
+        );
+        return Err(Refusal::conflict("leadPending", message, own));
+    }
     let previous = deal.view(invited).ok();
     match previous.map(|view| (view, &view.progress)) {
         Some((
@@ -211,7 +226,18 @@ pub(crate) fn withdraw(
     }
     // The owner's end took back what was pending: only a clock that runs behind sees it pending still.
     open_deal(&deal, by)?;
-    Ok(vec![deal.event(organization, Change::Withdrawn, Some(by), now)])
+    let withdrawn = deal.event(organization, Change::Withdrawn, Some(by), now);
+    Ok(deal.and_pass_on(withdrawn, now))
+}
+
+/// The rule of leads: what was declined, met with silence or was taken back goes to the next partner by itself. Nobody did
+/// it: the clock is what moves it on.
+pub(crate) fn pass_on(deal: &Deal, now: Timestamp) -> Option<Event> {
+    let next = deal.next_partner()?;
+    let own = deal.owner();
+    let previous = deal.view(&next.organization.id).ok();
+    let change = Change::Invited(Box::new(received(own, previous, next, now)));
+    Some(deal.event(&next.organization.id, change, None, now))
 }
 
 /// A partner invites only when it has something to sell together.
@@ -249,6 +275,10 @@ fn received(own: &Opportunity, previous: Option<&Opportunity>, invite: &Invite, 
         created_at: now,
         updated_at: previous.map_or(now, |view| view.updated_at.max(now)),
         name: own.name.clone(),
+        qualification: match own.qualification {
+            Qualification::Lead { .. } => Qualification::Lead { next: Vec::new() },
+            Qualification::SalesQualified => Qualification::SalesQualified,
+        },
         estimated_value: own.estimated_value,
         estimated_close_date: own.estimated_close_date,
         crm_id: None,

@@ -11,7 +11,7 @@
 //! | to find the rule for | look in |
 //! |---|---|
 //! | creating a deal | [`create`] |
-//! | inviting, withdrawing an invitation | [`invite`] |
+//! | inviting, withdrawing an invitation, passing a lead on | [`invite`] |
 //! | accepting, declining | [`respond`] |
 //! | changing | [`update`] |
 //! | won, lost | [`close`] |
@@ -53,13 +53,13 @@ pub use fault::{Fault, Faults, Flaw};
 pub use filter::{Filter, SearchText, Tab, fold};
 pub use form::Parse;
 pub use import::Line;
-pub use invite::InviteForm;
+pub use invite::{Invite, InviteForm};
 pub use money::{Currency, Money, decimal};
 pub use note::{NoteForm, Visibility};
 pub use opportunity::{
     Access, Actor, Address, CloseResult, Closed, Contact, Customer, DealType, Direction, HelpType, Invitation,
-    Opportunity, OrganizationKind, Outcome, Party, Person, Progress, Reason, Response, ResponseWindow, Solution, Stage,
-    Standing, Work,
+    Opportunity, OrganizationKind, Outcome, Party, Person, Progress, Qualification, QualificationName, Reason,
+    Response, ResponseWindow, Solution, Stage, Standing, Work,
 };
 pub use refusal::Refusal;
 pub use respond::RespondForm;

@@ -82,13 +82,19 @@ pub(crate) struct MoneyPatch {
 }
 
 impl MoneyPatch {
-    /// The money after the patch, or what is wrong with the amount.
-    pub(crate) fn onto(&self, money: Money) -> Result<Money, Flaw> {
-        let currency = self.currency.as_ref().map_or(money.currency, |code| code.0);
-        let minor = match &self.amount {
-            Some(amount) => amount.minor(currency)?,
-            None => parse_amount(&money.amount())?.minor(currency)?,
+    /// The money after the patch, or what is wrong: the name of the member, and its flaw. Where there was no money, the patch
+    /// has both.
+    pub(crate) fn onto(&self, money: Option<Money>) -> Result<Money, (&'static str, Flaw)> {
+        let missing = |member| (member, Flaw::new("required", "is required"));
+        let currency = self.currency.as_ref().map(|code| code.0);
+        let currency = currency.or(money.map(|money| money.currency));
+        let currency = currency.ok_or_else(|| missing("currency"))?;
+        let amount = match (&self.amount, money) {
+            (Some(amount), _) => amount.clone(),
+            (None, Some(money)) => parse_amount(&money.amount()).map_err(|flaw| ("amount", flaw))?,
+            (None, None) => return Err(missing("amount")),
         };
+        let minor = amount.minor(currency).map_err(|flaw| ("amount", flaw))?;
         Ok(Money { minor, currency })
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::fault::Faults;
 use crate::form::{Fields, FromJson};
+use crate::invite::Invite;
 use crate::money::Money;
 use crate::text::{
     AddressLine, CampaignId, Country, CrmId, CustomerName, DealId, DealName, DunsNumber, Email, Label, OrganizationId,
@@ -231,10 +232,12 @@ pub struct Opportunity {
     pub updated_at: Timestamp,
     /// What the organization calls the deal.
     pub name: DealName,
-    /// What it hopes to earn.
-    pub estimated_value: Money,
-    /// When it hopes to close.
-    pub estimated_close_date: Date,
+    /// Whether anybody has looked into what the customer needs.
+    pub qualification: Qualification,
+    /// What it hopes to earn. Always there where it is sales qualified from the start, or was accepted from a lead.
+    pub estimated_value: Option<Money>,
+    /// When it hopes to close; there as the value is.
+    pub estimated_close_date: Option<Date>,
     /// Its own CRM's id.
     pub crm_id: Option<CrmId>,
     /// Its own campaign.
@@ -247,6 +250,38 @@ pub struct Opportunity {
     pub solutions: Vec<Solution>,
     /// Which side this is, and how far it has come.
     pub progress: Progress,
+}
+
+/// Whether anybody has looked into what the customer needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Qualification {
+    /// Nobody yet: the vendor passes on a customer who asked for help.
+    Lead {
+        /// Whom it goes to next, best first, should the partner that has it decline or be silent. Only in the owner's view.
+        next: Vec<Invite>,
+    },
+    /// Somebody has.
+    SalesQualified,
+}
+
+words!(
+    /// The names of the qualifications.
+    QualificationName {
+        /// A lead.
+        Lead = "lead",
+        /// An opportunity proper.
+        SalesQualified = "salesQualified",
+    }
+);
+
+impl Qualification {
+    /// Its name.
+    pub const fn name(&self) -> QualificationName {
+        match self {
+            Self::Lead { .. } => QualificationName::Lead,
+            Self::SalesQualified => QualificationName::SalesQualified,
+        }
+    }
 }
 
 /// How far an opportunity has come, for each side what can be true of it.
@@ -609,6 +644,11 @@ impl Opportunity {
             } => remind_at,
             _ => None,
         }
+    }
+
+    /// Whether nobody has looked into what the customer needs.
+    pub fn is_lead(&self) -> bool {
+        self.qualification.name() == QualificationName::Lead
     }
 
     /// When the clock has something to do with it next: to remind, or else to expire.

@@ -100,6 +100,24 @@ impl RespondForm {
         let mut command = self.command.clone();
         if let Some(Respond::Accept { edits, .. }) = &mut command {
             edits.check_date(view, now, &mut faults);
+            if view.is_lead() {
+                // Accepting turns it into an opportunity, which has both.
+                let missing = [
+                    (
+                        "/estimatedValue",
+                        edits.estimated_value.or(view.estimated_value).is_none(),
+                    ),
+                    (
+                        "/estimatedCloseDate",
+                        edits.estimated_close_date.or(view.estimated_close_date).is_none(),
+                    ),
+                ];
+                for (pointer, missing) in missing {
+                    if missing && !faults.within(pointer) {
+                        faults.push(Flaw::new("required", "is required to accept this lead").at(pointer));
+                    }
+                }
+            }
             if matches!(by.access, Access::Team(_)) {
                 let team = edits.team.take().unwrap_or_else(|| view.team.clone());
                 edits.team = with_creator(team, by, &mut faults);
@@ -127,10 +145,11 @@ pub(crate) fn respond(deal: &Deal, respond: &Respond, by: &Actor, now: Timestamp
         Respond::Accept { edits, note } => (Change::Accepted(edits.against(view)), note),
         Respond::Decline { reason, note } => (Change::Declined(*reason), note),
     };
-    Ok(vec![Event {
+    let answered = Event {
         note: note.clone(),
         ..deal.event(&by.organization, change, Some(by), now)
-    }])
+    };
+    Ok(deal.and_pass_on(answered, now))
 }
 
 fn awaiting<'a>(deal: &'a Deal, by: &Actor) -> Result<&'a Opportunity, Refusal> {

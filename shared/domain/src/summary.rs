@@ -15,8 +15,8 @@ pub struct Bucket {
     pub stage: Stage,
     /// Only when archived.
     pub outcome: Option<Outcome>,
-    /// Currency of the values.
-    pub currency: Currency,
+    /// Currency of the values; `None` for leads that have none.
+    pub currency: Option<Currency>,
 }
 
 /// What stands in a bucket. The value is the final one of what was won, and the estimate of everything else.
@@ -74,9 +74,9 @@ impl Summary {
 
     fn count(&mut self, view: &Opportunity, sign: i64) {
         let standing = view.standing();
-        let value: Money = view.final_value().unwrap_or(view.estimated_value);
-        let minor = i128::from(sign) * i128::from(value.minor());
-        let currency = value.iso();
+        let value: Option<Money> = view.final_value().or(view.estimated_value);
+        let minor = i128::from(sign) * value.map_or(0, |value| i128::from(value.minor()));
+        let currency = value.map(|value| value.iso());
         let bucket = Bucket {
             direction: view.direction(),
             stage: standing.stage,
@@ -92,7 +92,9 @@ impl Summary {
         match standing.outcome {
             Some(Outcome::Won) => {
                 tally.won += sign;
-                *tally.won_value.entry(currency).or_default() += minor;
+                if let Some(currency) = currency {
+                    *tally.won_value.entry(currency).or_default() += minor;
+                }
             }
             Some(Outcome::Lost) => tally.lost += sign,
             _ => {}

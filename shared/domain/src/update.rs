@@ -45,12 +45,12 @@ impl Edits {
             differ(&view.name, self.name.as_ref(), Edit::Name),
             differ(
                 &view.estimated_value,
-                self.estimated_value.as_ref(),
+                self.estimated_value.map(Some).as_ref(),
                 Edit::EstimatedValue,
             ),
             differ(
                 &view.estimated_close_date,
-                self.estimated_close_date.as_ref(),
+                self.estimated_close_date.map(Some).as_ref(),
                 Edit::EstimatedCloseDate,
             ),
             differ(
@@ -76,7 +76,7 @@ impl Edits {
     pub(crate) fn check_date(&self, view: &Opportunity, now: Timestamp, faults: &mut Faults) {
         if let Some(date) = self
             .estimated_close_date
-            .filter(|&date| date != view.estimated_close_date)
+            .filter(|&date| Some(date) != view.estimated_close_date)
         {
             faults.check("/estimatedCloseDate", date.not_before(now));
         }
@@ -156,7 +156,13 @@ impl UpdateForm {
             .estimated_value
             .as_ref()
             .filter(|_| !faults.has("/estimatedValue/amount") && !faults.has("/estimatedValue/currency"))
-            .and_then(|patch| faults.check("/estimatedValue/amount", patch.onto(view.estimated_value)));
+            .and_then(|patch| match patch.onto(view.estimated_value) {
+                Ok(money) => Some(money),
+                Err((member, flaw)) => {
+                    faults.push(flaw.at(format!("/estimatedValue/{member}")));
+                    None
+                }
+            });
         let team = self.team.clone().and_then(|team| match view.direction() {
             Direction::Outbound => owners_team(team, &mut faults),
             Direction::Inbound => List::complete(team),

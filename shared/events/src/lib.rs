@@ -64,7 +64,7 @@ struct Recipient {
 struct OpportunityDetail {
     name: String,
     customer_name: String,
-    estimated_value: MoneyDetail,
+    estimated_value: Option<MoneyDetail>,
     stage: &'static str,
     outcome: Option<&'static str>,
     reason: Option<&'static str>,
@@ -103,10 +103,10 @@ impl Detail {
             opportunity: OpportunityDetail {
                 name: notice.name.to_string(),
                 customer_name: notice.customer_name.to_string(),
-                estimated_value: MoneyDetail {
-                    amount: notice.estimated_value.amount(),
-                    currency: notice.estimated_value.currency(),
-                },
+                estimated_value: notice.estimated_value.map(|value| MoneyDetail {
+                    amount: value.amount(),
+                    currency: value.currency(),
+                }),
                 stage: notice.stage.as_str(),
                 outcome: notice.outcome.map(domain::Outcome::as_str),
                 reason: notice.reason.map(domain::Reason::as_str),
@@ -153,7 +153,7 @@ mod tests {
             },
             name: DealName::parse("ERP for Adatum").expect("a name"),
             customer_name: CustomerName::parse("Adatum").expect("a name"),
-            estimated_value: Money::parse("125000", "USD").expect("money"),
+            estimated_value: Some(Money::parse("125000", "USD").expect("money")),
             stage: Stage::Archived,
             outcome: Some(Outcome::Declined),
             reason: Some(Reason::NoCapacity),

@@ -103,7 +103,8 @@ impl Store {
             outcome,
             currency,
         } = bucket;
-        let (outcome, currency) = (outcome.map_or("-", domain::Outcome::as_str), currency.code());
+        let outcome = outcome.map_or("-", domain::Outcome::as_str);
+        let currency = currency.map_or("-", |currency| currency.code());
         let key = keys::counter(
             organization,
             deal.id(),
@@ -222,7 +223,10 @@ fn read(item: &Item, summary: &mut Summary) -> Result<(), Error> {
         direction: Direction::parse(word("direction")?).map_err(|_| wrong())?,
         stage: Stage::parse(word("stage")?).map_err(|_| wrong())?,
         outcome,
-        currency: Currency::from_code(word("currency")?).ok_or_else(wrong)?,
+        currency: match word("currency")? {
+            "-" => None,
+            code => Some(Currency::from_code(code).ok_or_else(wrong)?),
+        },
     };
     let tally = summary.totals.entry(bucket).or_default();
     tally.count += count("deals")?;

@@ -94,12 +94,14 @@ impl ListQuery {
         let Filter {
             stage: _,
             outcome,
+            qualification,
             text,
             campaign_id,
             crm_id,
             updated_since: _,
         } = &self.filter;
         (outcome.is_some() && range == Range::Archived)
+            || qualification.is_some()
             || text.is_some()
             || campaign_id.is_some()
             || crm_id.is_some()

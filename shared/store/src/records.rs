@@ -1,10 +1,11 @@
 //! Items of the table as they are stored, and their way from and to the domain. A record is not a domain type: it can be
 //! wrong, and then says so instead of being believed.
 
+use chrono::TimeDelta;
 use domain::{
     Actor, Address, Change, CloseResult, Closed, Contact, Customer, Deal, DealId, Direction, Edit, Event, FromTo,
-    Invitation, Money, Notice, Opportunity, OrganizationId, Party, Person, Progress, Recipient, Response, Solution,
-    Stage, Timestamp, UserId, Work,
+    Invitation, Invite, Money, Notice, Opportunity, OrganizationId, Party, Person, Progress, Qualification,
+    QualificationName, Recipient, Response, ResponseWindow, Solution, Stage, Timestamp, UserId, Work,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -200,6 +201,52 @@ struct InvitationRecord {
     respond_by: String,
 }
 
+/// An invitation that waits for its turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NextRecord {
+    organization: PartyRecord,
+    help_type: String,
+    message: String,
+    contacts: Vec<PersonRecord>,
+    window_ms: i64,
+    reminder_ms: i64,
+}
+
+impl NextRecord {
+    fn of(invite: &Invite) -> Self {
+        Self {
+            organization: PartyRecord::of(&invite.organization),
+            help_type: invite.help_type.to_string(),
+            message: invite.message.to_string(),
+            contacts: invite.contacts.iter().map(PersonRecord::of).collect(),
+            window_ms: invite.window.length.num_milliseconds(),
+            reminder_ms: invite.window.reminder.num_milliseconds(),
+        }
+    }
+
+    fn invite(&self) -> Result<Invite, Error> {
+        let milliseconds = |number| {
+            TimeDelta::try_milliseconds(number).ok_or_else(|| Error::Corrupt(format!("{number} milliseconds")))
+        };
+        Ok(Invite {
+            organization: self.organization.party()?,
+            help_type: read(&self.help_type)?,
+            message: read(&self.message)?,
+            contacts: self
+                .contacts
+                .iter()
+                .map(PersonRecord::person)
+                .collect::<Result<_, _>>()?,
+            note: None,
+            window: ResponseWindow {
+                length: milliseconds(self.window_ms)?,
+                reminder: milliseconds(self.reminder_ms)?,
+            },
+        })
+    }
+}
+
 /// One organization's view of a deal. `outcome`, `reason` and the instants are there as far as its stage has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -225,8 +272,16 @@ pub struct OpportunityRecord {
     created_at: String,
     updated_at: String,
     name: String,
-    estimated_value: MoneyRecord,
-    estimated_close_date: String,
+    /// Absent: `salesQualified`, as it was before there were leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    qualification: Option<String>,
+    /// Of a lead in the owner's view: whom it goes to next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    next: Vec<NextRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimated_value: Option<MoneyRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    estimated_close_date: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     crm_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -279,8 +334,13 @@ impl OpportunityRecord {
             created_at: view.created_at.to_string(),
             updated_at: view.updated_at.to_string(),
             name: view.name.to_string(),
-            estimated_value: MoneyRecord::of(&view.estimated_value),
-            estimated_close_date: view.estimated_close_date.to_string(),
+            qualification: view.is_lead().then(|| QualificationName::Lead.to_string()),
+            next: match &view.qualification {
+                Qualification::Lead { next } => next.iter().map(NextRecord::of).collect(),
+                Qualification::SalesQualified => Vec::new(),
+            },
+            estimated_value: view.estimated_value.as_ref().map(MoneyRecord::of),
+            estimated_close_date: written(view.estimated_close_date.as_ref()),
             crm_id: written(view.crm_id.as_ref()),
             campaign_id: written(view.campaign_id.as_ref()),
             customer: CustomerRecord {
@@ -316,8 +376,9 @@ impl OpportunityRecord {
             created_at: read_time(&self.created_at)?,
             updated_at: read_time(&self.updated_at)?,
             name: read(&self.name)?,
-            estimated_value: self.estimated_value.money()?,
-            estimated_close_date: read(&self.estimated_close_date)?,
+            qualification: self.qualification()?,
+            estimated_value: self.estimated_value.as_ref().map(MoneyRecord::money).transpose()?,
+            estimated_close_date: read_optional(self.estimated_close_date.as_ref())?,
             crm_id: read_optional(self.crm_id.as_ref())?,
             campaign_id: read_optional(self.campaign_id.as_ref())?,
             customer: Customer {
@@ -334,6 +395,16 @@ impl OpportunityRecord {
                 .map(SolutionRecord::solution)
                 .collect::<Result<_, _>>()?,
             progress: self.progress(people)?,
+        })
+    }
+
+    fn qualification(&self) -> Result<Qualification, Error> {
+        let name = self.qualification.as_deref().map(read).transpose()?;
+        Ok(match name.unwrap_or(QualificationName::SalesQualified) {
+            QualificationName::Lead => Qualification::Lead {
+                next: self.next.iter().map(NextRecord::invite).collect::<Result<_, _>>()?,
+            },
+            QualificationName::SalesQualified => Qualification::SalesQualified,
         })
     }
 
@@ -545,7 +616,8 @@ pub struct SnapshotRecord {
     /// Who buys.
     pub customer_name: String,
     /// In its own view.
-    pub estimated_value: MoneyRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_value: Option<MoneyRecord>,
     /// Of the view that changed.
     pub stage: String,
     /// Of the view that changed.
@@ -656,7 +728,7 @@ impl NoticeRecord {
             },
             name: read(name)?,
             customer_name: read(customer_name)?,
-            estimated_value: estimated_value.money()?,
+            estimated_value: estimated_value.as_ref().map(MoneyRecord::money).transpose()?,
             stage: read(stage)?,
             outcome: read_optional(outcome.as_ref())?,
             reason: read_optional(reason.as_ref())?,
@@ -675,7 +747,7 @@ impl NoticeRecord {
             opportunity: SnapshotRecord {
                 name: notice.name.to_string(),
                 customer_name: notice.customer_name.to_string(),
-                estimated_value: MoneyRecord::of(&notice.estimated_value),
+                estimated_value: notice.estimated_value.as_ref().map(MoneyRecord::of),
                 stage: notice.stage.to_string(),
                 outcome: written(notice.outcome.as_ref()),
                 reason: written(notice.reason.as_ref()),
@@ -702,8 +774,10 @@ impl ChangeRecord {
         }
         match edit {
             Edit::Name(edit) => pair("name", edit, shown),
-            Edit::EstimatedValue(edit) => pair("estimatedValue", edit, money),
-            Edit::EstimatedCloseDate(edit) => pair("estimatedCloseDate", edit, shown),
+            Edit::EstimatedValue(edit) => pair("estimatedValue", edit, |value| {
+                value.as_ref().map_or(Value::Null, money)
+            }),
+            Edit::EstimatedCloseDate(edit) => pair("estimatedCloseDate", edit, |date| optional(date.as_ref())),
             Edit::CrmId(edit) => pair("crmId", edit, |id| optional(id.as_ref())),
             Edit::CampaignId(edit) => pair("campaignId", edit, |id| optional(id.as_ref())),
             Edit::Team(edit) => pair("team", edit, |team| {

@@ -302,8 +302,8 @@ fn accepting_may_correct_the_view_at_once() {
     );
     assert_eq!(view.created_at, noon());
     assert_eq!(view.name.as_str(), "Fabrikam's deal");
-    assert_eq!(view.estimated_value.to_string(), "9.00 EUR");
-    assert_eq!(view.estimated_close_date.to_string(), TODAY);
+    assert_eq!(view.estimated_value.expect("there").to_string(), "9.00 EUR");
+    assert_eq!(view.estimated_close_date.expect("there").to_string(), TODAY);
     assert_eq!(view.crm_id.as_ref().map(CrmId::as_str), Some("f-1"));
     assert_eq!(view.campaign_id.as_ref().map(CampaignId::as_str), Some("autumn"));
     assert_eq!(view.team.len(), 1);
@@ -605,7 +605,7 @@ fn everybody_that_works_the_deal_wins_or_loses_it_for_itself() {
         assert_eq!(world.notices(), [format!("Opportunity Won to {other}")]);
         let notice = world.notice();
         assert_eq!(
-            notice.estimated_value.to_string(),
+            notice.estimated_value.expect("there").to_string(),
             "125000.00 USD",
             "the recipient's own"
         );
@@ -616,7 +616,7 @@ fn everybody_that_works_the_deal_wins_or_loses_it_for_itself() {
         assert_eq!(world.ask(who, &Ask::Close(corrected)), format!("won {who}"));
         let view = world.view(who);
         assert_eq!(value(&view).as_deref(), Some("1.50 EUR"));
-        assert_eq!(view.estimated_value.to_string(), "125000.00 USD");
+        assert_eq!(view.estimated_value.expect("there").to_string(), "125000.00 USD");
 
         let mut world = World::with_fabrikam("accepted");
         assert_eq!(
@@ -766,13 +766,13 @@ fn a_notice_speaks_of_the_recipients_own_view() {
     world.ask("contoso", &Ask::Close(won()));
     let notice = world.notice();
     assert_eq!(
-        (notice.name.as_str(), notice.estimated_value.to_string()),
+        (notice.name.as_str(), notice.estimated_value.expect("there").to_string()),
         ("Mine", "5.00 EUR".into())
     );
     world.ask("fabrikam", &Ask::Close(lost("budget")));
     let notice = world.notice();
     assert_eq!(
-        (notice.name.as_str(), notice.estimated_value.to_string()),
+        (notice.name.as_str(), notice.estimated_value.expect("there").to_string()),
         ("Contoso's deal", "125000.00 USD".into())
     );
     assert_eq!(

@@ -596,9 +596,15 @@ fn a_patch_merges_into_what_is_nested() {
     let mut world = World::with_deal();
     let told = world.ask("contoso", &Ask::Update(json!({"estimatedValue": {"amount": "7"}})));
     assert_eq!(told, "updated contoso");
-    assert_eq!(world.view("contoso").estimated_value.to_string(), "7.00 USD");
+    assert_eq!(
+        world.view("contoso").estimated_value.expect("there").to_string(),
+        "7.00 USD"
+    );
     world.ask("contoso", &Ask::Update(json!({"estimatedValue": {"currency": "EUR"}})));
-    assert_eq!(world.view("contoso").estimated_value.to_string(), "7.00 EUR");
+    assert_eq!(
+        world.view("contoso").estimated_value.expect("there").to_string(),
+        "7.00 EUR"
+    );
     for (patch, told) in [
         (json!({}), "nothing"),
         (json!({"currency": "JPY"}), "422 /estimatedValue/amount tooManyDecimals"),
