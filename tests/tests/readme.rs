@@ -50,8 +50,11 @@ async fn the_walk_of_the_readme_works_as_it_stands() {
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let answers: Vec<Value> = answers.collect();
-    let deals = answers.iter().filter_map(|answer| answer["participants"].as_array());
-    let participants = deals.last().expect("the deal at its end").iter();
+    let mut deals = answers
+        .iter()
+        .rev()
+        .filter_map(|answer| answer["participants"].as_array());
+    let participants = deals.next().expect("the deal at its end").iter();
     let ends: Vec<_> = participants
         .map(|one| (one["organizationId"].as_str().unwrap_or_default(), standing(one)))
         .collect();
