@@ -1,5 +1,6 @@
 //! An EventBridge that is as bad as one likes.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -16,8 +17,8 @@ use tokio::sync::Notify;
 pub enum Manner {
     /// Takes everything.
     Takes,
-    /// Takes every n-th entry that it is given, and refuses the others.
-    TakesEvery(usize),
+    /// Takes one entry in so many, with no pattern that the sender could fall in step with, and refuses the others.
+    TakesOneIn(u64),
     /// Answers with an error of its own.
     Fails,
     /// Takes everything and does not answer until it is told to go on.
@@ -83,6 +84,13 @@ impl FakeBus {
     }
 }
 
+/// A number that looks like chance, the same in every run.
+fn scattered(number: usize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    number.hash(&mut hasher);
+    hasher.finish()
+}
+
 async fn put_events(State(bus): State<FakeBus>, body: Bytes) -> Response {
     let call: Value = serde_json::from_slice(&body).expect("JSON");
     let entries = call["Entries"].as_array().expect("entries").clone();
@@ -95,7 +103,7 @@ async fn put_events(State(bus): State<FakeBus>, body: Bytes) -> Response {
             state.entries += 1;
             let takes = match manner {
                 Manner::Takes | Manner::TakesInSilence => true,
-                Manner::TakesEvery(nth) => state.entries.is_multiple_of(nth),
+                Manner::TakesOneIn(many) => scattered(state.entries).is_multiple_of(many),
                 Manner::Fails => false,
             };
             results.push(if takes {

@@ -72,9 +72,13 @@ impl Bus {
                 return outbox.outcomes();
             }
             let refused = self.put(&outbox, &batch).await;
-            let failed = refused.iter().any(Option::is_some);
+            let failed = refused.iter().filter(|why| why.is_some()).count();
             outbox.note(&batch, refused);
-            if failed {
+            if failed < batch.len() {
+                // It takes some: no reason to keep the rest waiting longer and longer.
+                pause = FIRST_PAUSE;
+            }
+            if failed > 0 {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(8 * FIRST_PAUSE);
             }
