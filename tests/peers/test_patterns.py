@@ -6,18 +6,15 @@ import uuid
 import pytest
 from moto.events.models import EventPattern
 
-from support import ROOT, TYPES, event, payload, poll, resources
+from support import TYPES, event, payload, poll, resources, schemas
 
 # What each rule is for. A rule that is only added to the template fails here.
 WANTED = {"WebhookRule": TYPES + ["Webhook Test"]}
 
 
 def samples():
-    """One of every type, and what else the schemas show."""
-    yield from ((kind, event(kind)) for kind in [*TYPES, "Webhook Test"])
-    for schema in sorted((ROOT / "infra/events").glob("*.json")):
-        for example in json.loads(schema.read_text()).get("examples", []):
-            yield example["type"], example
+    """What the schemas show."""
+    yield from ((kind, example) for kind, schema in schemas().items() for example in schema["examples"])
 
 
 def rules():
