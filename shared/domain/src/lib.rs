@@ -20,6 +20,8 @@
 //! | who is told | [`Event::notices`] |
 //! | lines of an import | [`import`] |
 //! | webhooks | [`WebhookForm`] |
+//! | finding a company as its name is typed | [`suggest`] |
+//! | an organization's own profile | [`profile`] |
 //!
 //! Architecture invariant: this crate knows no AWS, HTTP, tokio, environment or clock. `tests/tests/architecture.rs` proves it.
 
@@ -38,6 +40,7 @@ pub mod note;
 mod opportunity;
 mod refusal;
 pub mod respond;
+pub mod suggest;
 mod summary;
 mod text;
 mod time;
