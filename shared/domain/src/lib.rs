@@ -27,6 +27,7 @@
 
 mod catalog;
 pub mod close;
+pub mod contacts;
 pub mod create;
 mod deal;
 mod event;
@@ -38,6 +39,7 @@ pub mod invite;
 mod money;
 pub mod note;
 mod opportunity;
+pub mod profile;
 mod refusal;
 pub mod respond;
 pub mod suggest;
@@ -47,8 +49,9 @@ mod time;
 pub mod update;
 mod webhook;
 
-pub use catalog::{Catalog, CatalogSolution, DirectoryCustomer, Organization, References};
+pub use catalog::{Catalog, CatalogSolution, DirectoryCustomer, Organization, References, SolutionType};
 pub use close::CloseForm;
+pub use contacts::RecentContact;
 pub use create::CreateForm;
 pub use deal::{Command, Deal, decide, evolve};
 pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType, Recipient};
@@ -64,6 +67,7 @@ pub use opportunity::{
     Opportunity, OrganizationKind, Outcome, Party, Person, Progress, Qualification, QualificationName, Reason,
     Response, ResponseWindow, Solution, Stage, Standing, Work,
 };
+pub use profile::ProfileForm;
 pub use refusal::Refusal;
 pub use respond::RespondForm;
 pub use summary::{Bucket, CampaignTally, Summary, Tally};

@@ -142,6 +142,17 @@ impl Typed {
         })
     }
 
+    /// Those that are what was typed, best first: by rank, then in the order of the alphabet, from the part on that is what was
+    /// typed.
+    pub fn best<T>(&self, candidates: Vec<T>, name: impl Fn(&T) -> &str, limit: usize) -> Vec<T> {
+        let ranked = candidates
+            .into_iter()
+            .filter_map(|candidate| Some((self.rank(name(&candidate))?, candidate)));
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| name(one).cmp(name(other))));
+        ranked.into_iter().take(limit).map(|(_, candidate)| candidate).collect()
+    }
+
     fn phrase(&self) -> String {
         joined(self.words.iter())
     }
