@@ -4,7 +4,7 @@
 //! reads a bounded range, however many companies there are. A range is in the order of ranks, so that what is cut off is
 //! what would have come last. Entries hold all that is shown, so nothing is looked up after them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use domain::suggest::{Probe, Typed};
 use domain::{Country, DirectoryCustomer};
@@ -27,7 +27,7 @@ impl Store {
         typed: &Typed,
         limit: usize,
     ) -> Result<Vec<DirectoryCustomer>, Error> {
-        let mut found = HashMap::new();
+        let mut found = BTreeMap::new();
         let stages = [
             (typed.probes(), limit * ENTRIES_EACH),
             (typed.scattered_probes(), SCATTERED),
