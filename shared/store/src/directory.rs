@@ -48,9 +48,14 @@ struct OrganizationRecord {
     co_sell_ready_solutions: u64,
     /// Of the line that was imported last. An edit of the organization itself leaves it, so that the same line does not undo it.
     digest: String,
-    /// Grows with each change of what an organization can change itself; 0 where it was written before there was one.
-    #[serde(default)]
+    /// Grows with each change of what an organization can change itself.
+    #[serde(default = "first")]
     version: u64,
+}
+
+/// The version of what was written before there were versions.
+fn first() -> u64 {
+    1
 }
 
 /// What a line says of an organization.
@@ -156,8 +161,8 @@ impl Store {
                 .set_key(Some(key.attributes()))
                 .update_expression(
                     "SET id = :id, #name = :name, kind = :kind, countries = :countries, solutionAreas = :areas, \
-                     digest = :digest, coSellReadySolutions = if_not_exists(coSellReadySolutions, :zero) \
-                     ADD version :one",
+                     digest = :digest, coSellReadySolutions = if_not_exists(coSellReadySolutions, :zero), \
+                     version = if_not_exists(version, :version) + :one",
                 )
                 .expression_attribute_names("#name", "name")
                 .expression_attribute_values(":id", keys::text(&record.id))
@@ -167,6 +172,7 @@ impl Store {
                 .expression_attribute_values(":areas", texts(&record.solution_areas))
                 .expression_attribute_values(":digest", keys::text(&digest))
                 .expression_attribute_values(":zero", AttributeValue::N("0".into()))
+                .expression_attribute_values(":version", AttributeValue::N(u8::from(old.is_some()).to_string()))
                 .expression_attribute_values(":one", AttributeValue::N("1".into()));
             let update = match &old {
                 None => update.condition_expression("attribute_not_exists(pk)"),
@@ -228,13 +234,13 @@ impl Store {
             .expression_attribute_values(":name", keys::text(&record.name))
             .expression_attribute_values(":countries", texts(&record.countries))
             .expression_attribute_values(":areas", texts(&record.solution_areas))
-            .expression_attribute_values(":next", AttributeValue::N((version + 1).to_string()));
-        let request = match version {
-            0 => request.condition_expression("attribute_exists(pk) AND attribute_not_exists(version)"),
-            version => request
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
-        };
+            .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
+            .expression_attribute_values(":next", AttributeValue::N((version + 1).to_string()))
+            .condition_expression(if version == first() {
+                "version = :version OR (attribute_exists(pk) AND attribute_not_exists(version))"
+            } else {
+                "version = :version"
+            });
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
@@ -598,7 +604,7 @@ impl OrganizationRecord {
             solution_areas: organization.solution_areas.iter().map(ToString::to_string).collect(),
             co_sell_ready_solutions: 0,
             digest: String::new(),
-            version: 0,
+            version: first(),
         }
     }
 }
