@@ -57,22 +57,27 @@ pub async fn handle(app: App, event: Value, _deadline: u64) -> Result<Value, Fai
         }
     }
     for (number, organization) in organizations {
-        report.count(number, app.store.import_organization(&organization).await?);
+        let imported = patiently(|| app.store.import_organization(&organization)).await?;
+        report.count(number, imported);
     }
     for (number, solution) in solutions {
-        report.count(number, app.store.import_solution(&solution).await?);
+        let imported = patiently(|| app.store.import_solution(&solution)).await?;
+        report.count(number, imported);
     }
     let store = &app.store;
-    let customers: Vec<_> = customers.into_iter().collect();
-    for batch in customers.chunks(READ_AT_ONCE) {
-        let known = patiently(|| store.known_customers(batch.iter().map(|(id, _)| id))).await?;
-        let writes = batch.iter().zip(known).map(|((_, lines), known)| async move {
+    let mut customers = customers.into_iter();
+    loop {
+        let (ids, lines): (Vec<_>, Vec<_>) = customers.by_ref().take(READ_AT_ONCE).unzip();
+        if ids.is_empty() {
+            break;
+        }
+        let known = patiently(|| store.known_customers(&ids)).await?;
+        let writes = lines.into_iter().zip(known).map(|(lines, known)| async move {
             let (mut done, mut known) = (Vec::new(), Some(known));
             for (number, customer) in lines {
                 // Of the lines about the same customer, the first one finds what was read; the others what that one wrote.
-                let mut known = known.take();
-                let imported = patiently(|| store.import_customer(customer, known.take())).await?;
-                done.push((*number, imported));
+                let imported = patiently(|| store.import_customer(&customer, known.take())).await?;
+                done.push((number, imported));
             }
             Ok::<_, Error>(done)
         });

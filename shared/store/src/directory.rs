@@ -317,8 +317,8 @@ impl Store {
     }
 
     /// The customers of these ids as they are, for [`Store::import_customer`]: one BatchGetItem for each hundred.
-    pub async fn known_customers(&self, ids: impl Iterator<Item = &CustomerId>) -> Result<Vec<Known>, Error> {
-        let keys: Vec<Key> = ids.map(keys::customer).collect();
+    pub async fn known_customers(&self, ids: &[CustomerId]) -> Result<Vec<Known>, Error> {
+        let keys: Vec<Key> = ids.iter().map(keys::customer).collect();
         let mut found = self.get_all(keys.iter().cloned(), true).await?;
         let known = keys.iter().map(|key| known(found.remove(key)));
         known.collect()
