@@ -1,7 +1,8 @@
 //! How an opportunity looks in an answer (DESIGN section 4).
 
 use domain::{
-    Address, Contact, Deal, Invitation, Money, Opportunity, OrganizationId, Party, Person, Qualification, Solution,
+    Address, Contact, Deal, Direction, Invitation, Money, Opportunity, OrganizationId, Party, Person, Qualification,
+    Solution,
 };
 use edge::Answer;
 use serde::Serialize;

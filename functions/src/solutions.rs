@@ -35,7 +35,10 @@ pub(crate) async fn handle(app: &App, request: &Request) -> Result<Answer, Probl
     Ok(Answer::json(
         200,
         &ListBody {
-            items: items.iter().map(|found| CatalogBody::of(found, &by.organization)).collect(),
+            items: items
+                .iter()
+                .map(|found| CatalogBody::of(found, &by.organization))
+                .collect(),
             next_cursor: next,
         },
     ))

@@ -99,7 +99,10 @@ mod tests {
         let countries: Vec<_> = after.countries.iter().map(Country::as_str).collect();
         assert_eq!(countries, ["DE", "US"]);
         assert_eq!(after.solution_areas, []);
-        assert_eq!((after.party.id, after.co_sell_ready_solutions), (fabrikam().party.id, 2));
+        assert_eq!(
+            (after.party.id, after.co_sell_ready_solutions),
+            (fabrikam().party.id, 2)
+        );
     }
 
     #[test]
@@ -111,7 +114,11 @@ mod tests {
         let Err(Refusal::Invalid(faults)) = ProfileForm::read(&body) else {
             panic!("it is right");
         };
-        let found: Vec<_> = faults.0.iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
+        let found: Vec<_> = faults
+            .0
+            .iter()
+            .map(|fault| (fault.pointer.as_str(), fault.code))
+            .collect();
         let expected = [
             ("/name", "required"),
             ("/countries/1", "invalidCountry"),

@@ -24,9 +24,41 @@ const BETWEEN: char = '-';
 /// What a company is by law says nothing of which one it is. As a later word it has no entry: half of a country's companies
 /// would stand at the same place of the index, where nobody looks.
 const LEGAL_FORMS: [&str; 35] = [
-    "ab", "ag", "as", "asa", "bhd", "bv", "co", "company", "corp", "corporation", "gmbh", "inc", "incorporated", "kg",
-    "kgaa", "limited", "llc", "llp", "lp", "ltd", "ltda", "nv", "oy", "oyj", "plc", "pte", "pty", "pvt", "sa", "sas",
-    "sarl", "se", "sl", "spa", "srl",
+    "ab",
+    "ag",
+    "as",
+    "asa",
+    "bhd",
+    "bv",
+    "co",
+    "company",
+    "corp",
+    "corporation",
+    "gmbh",
+    "inc",
+    "incorporated",
+    "kg",
+    "kgaa",
+    "limited",
+    "llc",
+    "llp",
+    "lp",
+    "ltd",
+    "ltda",
+    "nv",
+    "oy",
+    "oyj",
+    "plc",
+    "pte",
+    "pty",
+    "pvt",
+    "sa",
+    "sas",
+    "sarl",
+    "se",
+    "sl",
+    "spa",
+    "srl",
 ];
 
 /// A place where a name is found.
@@ -220,7 +252,10 @@ fn places(name: &str) -> Vec<Entry> {
     // Last, since there are many of them.
     for (at, part) in parts.iter().enumerate() {
         for (index, _) in part.char_indices().filter(|&(index, c)| index > 0 && is_unspaced(c)) {
-            place(false, joined(std::iter::once(&part[index..]).chain(parts[at + 1..].iter().copied())));
+            place(
+                false,
+                joined(std::iter::once(&part[index..]).chain(parts[at + 1..].iter().copied())),
+            );
         }
     }
     places
@@ -247,7 +282,9 @@ fn tokens(text: &str) -> Vec<Vec<String>> {
         }
     }
     let parts = |token: &str| {
-        let parts = token.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+        let parts = token
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|part| !part.is_empty());
         parts.map(str::to_owned).collect::<Vec<_>>()
     };
     let tokens = folded.split_whitespace().map(parts);
@@ -280,7 +317,9 @@ fn joined<T: AsRef<str>>(words: impl Iterator<Item = T>) -> String {
 }
 
 fn cut(mut text: String) -> String {
-    let end = (0..=MAX_BYTES.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    let end = (0..=MAX_BYTES.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end));
     text.truncate(end.unwrap_or(0));
     text
 }
@@ -310,7 +349,9 @@ mod tests {
         let reached = |name: &&&str| {
             let entries = Entry::all(name);
             let probes = typed.probes().into_iter().chain(typed.scattered_probes());
-            probes.into_iter().any(|probe| entries.iter().any(|entry| probe.reaches(entry)))
+            probes
+                .into_iter()
+                .any(|probe| entries.iter().any(|entry| probe.reaches(entry)))
         };
         let mut found: Vec<_> = names
             .iter()
@@ -327,10 +368,19 @@ mod tests {
             ("AT&T", &["at&t", "AT & T", "at t", "att", "At&t"][..]),
             ("AT & T Mobility", &["at&t", "att", "at t mob", "attmob", "mobility"]),
             ("3M", &["3m", "3M", "3 m", "３Ｍ"]),
-            ("Société Générale", &["société", "societe", "SOCIÉTÉ G", "gener", "generale societe"]),
+            (
+                "Société Générale",
+                &["société", "societe", "SOCIÉTÉ G", "gener", "generale societe"],
+            ),
             ("Karl Müller KG", &["muller", "Müller", "karl mu", "ｍüller"]),
-            ("The Home Depot", &["the home", "home", "home d", "depot", "thehome", "the depot"]),
-            ("First National Bank", &["national bank", "first bank", "bank", "nat", "bank first", "first nat"]),
+            (
+                "The Home Depot",
+                &["the home", "home", "home d", "depot", "thehome", "the depot"],
+            ),
+            (
+                "First National Bank",
+                &["national bank", "first bank", "bank", "nat", "bank first", "first nat"],
+            ),
             ("日本電気株式会社", &["日本", "日", "電気", "日本電気"]),
             ("삼성전자", &["삼성", "삼", "전자"]),
             ("Trygg-Hansa Ørsted", &["orsted", "hansa", "tryggh", "trygg hansa"]),
@@ -382,27 +432,33 @@ mod tests {
             "The Home Depot",
         ];
         assert_eq!(found("home", &names), expected);
-        assert_eq!(found("at t", &["Attentive", "AT&T", "At The Races"]), [
-            "AT&T",
-            "At The Races",
-            "Attentive"
-        ]);
+        assert_eq!(
+            found("at t", &["Attentive", "AT&T", "At The Races"]),
+            ["AT&T", "At The Races", "Attentive"]
+        );
     }
 
     #[test]
     fn what_is_typed_has_a_letter_or_digit() {
         for text in ["", " ", "&", "—!", "\u{301}"] {
-            assert_eq!(Typed::parse(text).map_err(|flaw| flaw.code), Err("tooShort"), "{text:?}");
+            assert_eq!(
+                Typed::parse(text).map_err(|flaw| flaw.code),
+                Err("tooShort"),
+                "{text:?}"
+            );
         }
-        assert_eq!(
-            Typed::parse(&"a".repeat(256)).map_err(|flaw| flaw.code),
-            Err("tooLong")
-        );
+        assert_eq!(Typed::parse(&"a".repeat(256)).map_err(|flaw| flaw.code), Err("tooLong"));
     }
 
     #[test]
     fn an_index_is_parted_by_the_first_characters() {
-        for (text, expected) in [("contoso", "co"), ("3-m", "3"), ("x", "x"), ("日本", "日"), ("é-a", "é")] {
+        for (text, expected) in [
+            ("contoso", "co"),
+            ("3-m", "3"),
+            ("x", "x"),
+            ("日本", "日"),
+            ("é-a", "é"),
+        ] {
             assert_eq!(start(text), expected);
         }
     }

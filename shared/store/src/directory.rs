@@ -227,9 +227,7 @@ impl Store {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(keys::organization(&organization.party.id).attributes()))
-            .update_expression(
-                "SET #name = :name, countries = :countries, solutionAreas = :areas, version = :next",
-            )
+            .update_expression("SET #name = :name, countries = :countries, solutionAreas = :areas, version = :next")
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":name", keys::text(&record.name))
             .expression_attribute_values(":countries", texts(&record.countries))
@@ -243,7 +241,11 @@ impl Store {
             });
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Err(Error::Stale)
             }
             Err(error) => Err(error.into()),
@@ -280,7 +282,7 @@ impl Store {
                 publisher_kind: organization(publisher)?.party.kind.to_string(),
                 co_sell_ready: new.co_sell_ready,
                 registration_eligible: new.registration_eligible,
-                };
+            };
             let old = found.remove(&key);
             let own_before = known(old.clone())?.0;
             let old = old.map(from_item::<SolutionItem>).transpose()?;

@@ -47,12 +47,7 @@ impl Store {
         Ok(found.into_values().collect())
     }
 
-    async fn entries(
-        &self,
-        country: &Country,
-        probe: &Probe,
-        at_most: usize,
-    ) -> Result<Vec<DirectoryCustomer>, Error> {
+    async fn entries(&self, country: &Country, probe: &Probe, at_most: usize) -> Result<Vec<DirectoryCustomer>, Error> {
         let beginning = keys::customers_beginning(probe.leading, &probe.text);
         let request = self
             .client
