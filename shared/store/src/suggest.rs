@@ -13,8 +13,8 @@ use futures_util::future::try_join_all;
 use crate::directory::customer_of;
 use crate::{Error, Store, keys};
 
-/// A name may have three entries that begin alike, such as `at-t`, `att` and `attinc`.
-const ENTRIES_EACH: usize = 3;
+/// A name has about this many entries that begin alike, such as `att`, `att-inc`, `at-t` and `at-t-inc`.
+const ENTRIES_EACH: usize = 4;
 /// What is read of each word when several are looked for that do not stand side by side.
 const SCATTERED: usize = 200;
 
