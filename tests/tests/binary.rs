@@ -296,7 +296,7 @@ async fn its_settings_come_from_the_environment() {
         let output = cosell(&["sweep", "--port", &port]).output().await.expect("it runs");
         serde_json::from_slice::<Value>(&output.stdout).expect("a report")
     };
-    local::import(port.parse().expect("a port"), tests::CATALOG)
+    local::import(port.parse().expect("a port"), tests::CATALOG, |_| ())
         .await
         .expect("imported");
     let created = contoso.post("/v1/opportunities", &deal(&["fabrikam"])).await;

@@ -61,8 +61,8 @@ const LEGAL_FORMS: [&str; 35] = [
     "srl",
 ];
 /// Whether a name begins with one of these, people do not remember.
-const ARTICLES: [&str; 13] = [
-    "das", "der", "die", "el", "het", "il", "l", "la", "las", "le", "les", "los", "the",
+const ARTICLES: [&str; 12] = [
+    "das", "der", "die", "el", "het", "il", "la", "las", "le", "les", "los", "the",
 ];
 /// As a word between others these are an `&`, which does not count.
 const ANDS: [&str; 4] = ["and", "et", "und", "y"];
