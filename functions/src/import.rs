@@ -1,9 +1,10 @@
 //! Loads organizations, solutions and customers from JSON Lines. Invoked by an operator; has no route.
 //!
-//! Repeatable: what is there already and the same is not written again, so an import that broke off is run again. Lines
-//! may be in any order: organizations go first, then solutions, then customers.
+//! Repeatable: what is there already and the same is only read, a hundred customers at a time, so an import that broke off is
+//! run again and is soon where it was. Lines may be in any order: organizations go first, then solutions, then customers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::{Fault, Faults, Flaw, Line};
 use edge::{App, Failure};
@@ -12,7 +13,12 @@ use serde_json::{Value, json};
 use store::{Error, Imported};
 
 /// Customers that are written at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
+/// Customers that are read at once, in one request.
+const READ_AT_ONCE: usize = 100;
+/// How often a write is tried again that the table has no capacity for at the moment: an import may take all there is.
+const ATTEMPTS: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 struct Report {
@@ -51,24 +57,49 @@ pub async fn handle(app: App, event: Value, _deadline: u64) -> Result<Value, Fai
         }
     }
     for (number, organization) in organizations {
-        report.count(number, app.store.import_organization(&organization).await?);
-    }
-    for (number, solution) in solutions {
-        report.count(number, app.store.import_solution(&solution).await?);
-    }
-    let store = &app.store;
-    let writes = customers.into_values().map(|lines| async move {
-        let mut done = Vec::new();
-        for (number, customer) in lines {
-            done.push((number, store.import_customer(&customer).await?));
-        }
-        Ok::<_, Error>(done)
-    });
-    let done: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await?;
-    for (number, imported) in done.into_iter().flatten() {
+        let imported = patiently(|| app.store.import_organization(&organization)).await?;
         report.count(number, imported);
     }
+    for (number, solution) in solutions {
+        let imported = patiently(|| app.store.import_solution(&solution)).await?;
+        report.count(number, imported);
+    }
+    let store = &app.store;
+    let mut customers = customers.into_iter();
+    loop {
+        let (ids, lines): (Vec<_>, Vec<_>) = customers.by_ref().take(READ_AT_ONCE).unzip();
+        if ids.is_empty() {
+            break;
+        }
+        let known = patiently(|| store.known_customers(&ids)).await?;
+        let writes = lines.into_iter().zip(known).map(|(lines, known)| async move {
+            let (mut done, mut known) = (Vec::new(), Some(known));
+            for (number, customer) in lines {
+                // Of the lines about the same customer, the first one finds what was read; the others what that one wrote.
+                let imported = patiently(|| store.import_customer(&customer, known.take())).await?;
+                done.push((number, imported));
+            }
+            Ok::<_, Error>(done)
+        });
+        let done: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await?;
+        for (number, imported) in done.into_iter().flatten() {
+            report.count(number, imported);
+        }
+    }
     Ok(report.shown())
+}
+
+/// Does it again, later and later, while the table cannot: it is busy with what this import asks of it.
+async fn patiently<T, F: Future<Output = Result<T, Error>>>(mut act: impl FnMut() -> F) -> Result<T, Error> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..ATTEMPTS {
+        match act().await {
+            Err(Error::Unavailable(_)) => tokio::time::sleep(pause).await,
+            other => return other,
+        }
+        pause *= 2;
+    }
+    act().await
 }
 
 fn read(line: &str) -> Result<Line, Faults> {

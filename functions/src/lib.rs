@@ -5,8 +5,11 @@
 
 pub mod close;
 mod command;
+mod contacts;
 pub mod create;
+mod customers;
 pub mod deliver;
+pub mod directory;
 pub mod expire;
 pub mod favorite;
 pub mod get;
@@ -16,9 +19,11 @@ pub mod list;
 pub mod notes;
 pub mod notifications;
 pub mod notify;
+pub mod organization;
 mod redrive;
 mod representation;
 pub mod respond;
+mod solutions;
 pub mod summary;
 pub mod update;
 pub mod webhooks;
@@ -45,6 +50,8 @@ pub async fn invoke(name: &str, app: &App, event: Value, deadline: u64) -> Resul
         "summary" => edge::invoke_http("summary", app, event, summary::handle).await,
         "notifications" => edge::invoke_http("notifications", app, event, notifications::handle).await,
         "webhooks" => edge::invoke_http("webhooks", app, event, webhooks::handle).await,
+        "directory" => edge::invoke_http("directory", app, event, directory::handle).await,
+        "organization" => edge::invoke_http("organization", app, event, organization::handle).await,
         "expire" => edge::invoke_event("expire", app, event, deadline, expire::handle).await,
         "notify" => edge::invoke_event("notify", app, event, deadline, notify::handle).await,
         "deliver" => edge::invoke_event("deliver", app, event, deadline, deliver::handle).await,

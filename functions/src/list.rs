@@ -71,19 +71,25 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
 /// `limit` and `cursor` of a list.
 pub(crate) fn paging(query: &Query) -> Result<(usize, Option<&str>), Problem> {
     Ok((
-        optional(query, "limit", limit)?.unwrap_or(DEFAULT_LIMIT),
+        optional(query, "limit", |text| limit(text, MAX_LIMIT))?.unwrap_or(DEFAULT_LIMIT),
         query.get("cursor"),
     ))
 }
 
-fn limit(text: &str) -> Result<usize, Flaw> {
+/// `limit` of a list that gives at most so many items.
+pub(crate) fn limit(text: &str, most: usize) -> Result<usize, Flaw> {
     text.parse()
         .ok()
-        .filter(|limit| (1..=MAX_LIMIT).contains(limit) && !text.starts_with('+'))
-        .ok_or_else(|| Flaw::new("invalidLimit", format!("must be a whole number from 1 to {MAX_LIMIT}")))
+        .filter(|limit| (1..=most).contains(limit) && !text.starts_with('+'))
+        .ok_or_else(|| Flaw::new("invalidLimit", format!("must be a whole number from 1 to {most}")))
 }
 
-fn optional<T>(query: &Query, name: &str, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<Option<T>, Problem> {
+/// The value of a query parameter that may be absent.
+pub(crate) fn optional<T>(
+    query: &Query,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, Flaw>,
+) -> Result<Option<T>, Problem> {
     query.get(name).map(|text| parameter(name, parse(text))).transpose()
 }
 

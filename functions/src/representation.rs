@@ -1,8 +1,8 @@
 //! How an opportunity looks in an answer (DESIGN section 4).
 
 use domain::{
-    Address, Contact, Deal, Direction, Invitation, Money, Opportunity, OrganizationId, OrganizationKind, Party, Person,
-    Qualification, Solution,
+    Address, Contact, Deal, Direction, Invitation, Money, Opportunity, OrganizationId, Party, Person, Qualification,
+    Solution,
 };
 use edge::Answer;
 use serde::Serialize;
@@ -71,7 +71,7 @@ struct CustomerBody<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AddressBody<'a> {
+pub(crate) struct AddressBody<'a> {
     address_line1: Option<&'a str>,
     address_line2: Option<&'a str>,
     city: Option<&'a str>,
@@ -87,7 +87,7 @@ struct PersonBody<'a> {
 }
 
 #[derive(Serialize)]
-struct SolutionBody<'a> {
+pub(crate) struct SolutionBody<'a> {
     id: &'a str,
     name: &'a str,
     publisher: &'a str,
@@ -206,12 +206,11 @@ impl MoneyBody {
 
 impl<'a> CustomerBody<'a> {
     fn of(customer: &'a domain::Customer) -> Self {
-        let address = (customer.address != Address::default()).then(|| AddressBody::of(&customer.address));
         let contact = (customer.contact != Contact::default()).then(|| PersonBody::of_contact(&customer.contact));
         Self {
             name: customer.name.as_str(),
             country: customer.country.as_str(),
-            address,
+            address: AddressBody::unless_empty(&customer.address),
             duns_number: customer.duns_number.as_ref().map(domain::DunsNumber::as_str),
             contact,
         }
@@ -219,6 +218,10 @@ impl<'a> CustomerBody<'a> {
 }
 
 impl<'a> AddressBody<'a> {
+    pub(crate) fn unless_empty(address: &'a Address) -> Option<Self> {
+        (*address != Address::default()).then(|| Self::of(address))
+    }
+
     fn of(address: &'a Address) -> Self {
         let line = |line: &'a Option<domain::AddressLine>| line.as_ref().map(domain::AddressLine::as_str);
         Self {
@@ -251,17 +254,12 @@ impl<'a> PersonBody<'a> {
 
 impl<'a> SolutionBody<'a> {
     /// The type is relative to who looks.
-    fn of(solution: &'a Solution, organization: &OrganizationId) -> Self {
-        let solution_type = match solution.publisher_kind {
-            _ if solution.publisher == *organization => "own",
-            OrganizationKind::Vendor => "vendor",
-            OrganizationKind::Partner => "thirdParty",
-        };
+    pub(crate) fn of(solution: &'a Solution, organization: &OrganizationId) -> Self {
         Self {
             id: solution.id.as_str(),
             name: solution.name.as_str(),
             publisher: solution.publisher.as_str(),
-            solution_type,
+            solution_type: solution.type_for(organization).as_str(),
         }
     }
 }

@@ -132,6 +132,12 @@ impl World {
         (world, recorder)
     }
 
+    /// Imports lines past whatever stands between.
+    pub async fn import(&self, lines: &str) -> Value {
+        let stack = self.kept.as_deref().unwrap_or(&self.stack);
+        stack.import(lines).await.expect("the import runs")
+    }
+
     /// Somebody of an organization who may do everything for it.
     pub fn admin(&self, organization: &str) -> Client {
         self.client(organization, &["referrals_admin"])
@@ -627,6 +633,8 @@ pub struct Recorder {
     url: String,
     engine: String,
     seen: Arc<Mutex<Vec<(String, Value)>>>,
+    /// Capacity that was consumed.
+    units: Arc<Mutex<f64>>,
 }
 
 impl Recorder {
@@ -637,6 +645,7 @@ impl Recorder {
             url,
             engine,
             seen: Arc::default(),
+            units: Arc::default(),
         };
         let app = axum::Router::new().fallback(record).with_state(recorder.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -646,6 +655,18 @@ impl Recorder {
     /// Forgets what was asked.
     pub fn clear(&self) {
         self.seen.lock().expect("not poisoned").clear();
+        *self.units.lock().expect("not poisoned") = 0.0;
+    }
+
+    /// How often an operation was asked for since the last time.
+    pub fn count(&self, operation: &str) -> usize {
+        let seen = self.seen.lock().expect("not poisoned");
+        seen.iter().filter(|(asked, _)| asked == operation).count()
+    }
+
+    /// The capacity that was consumed since [`Recorder::clear`].
+    pub fn units(&self) -> f64 {
+        *self.units.lock().expect("not poisoned")
     }
 
     /// What was asked since the last time: the operations in their order of name, and their bodies.
@@ -680,6 +701,12 @@ async fn record(State(recorder): State<Recorder>, request: Request) -> Response 
     let (parts, body) = exchange(host, request.body(Full::new(body)).expect("a request"))
         .await
         .into_parts();
+    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    // Of one table, or of each in a batch.
+    let consumed = &answer["ConsumedCapacity"];
+    let consumed = consumed.as_array().cloned().unwrap_or_else(|| vec![consumed.clone()]);
+    let units = consumed.iter().filter_map(|table| table["CapacityUnits"].as_f64());
+    *recorder.units.lock().expect("not poisoned") += units.sum::<f64>();
     let mut response = Response::from_parts(parts, Body::from(body));
     // Its length is told anew.
     response.headers_mut().remove(header::TRANSFER_ENCODING);

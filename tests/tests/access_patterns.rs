@@ -165,6 +165,38 @@ async fn a_list_page_is_one_query_for_each_stage() {
 }
 
 #[tokio::test]
+async fn what_a_form_is_filled_with_is_a_query_or_few() {
+    let (world, recorder) = World::recorded().await;
+    let contoso = world.admin("contoso");
+    world.deal(&[]).await;
+    recorder.clear();
+    for (path, expected) in [
+        ("/v1/customers?country=US&q=adat", &["Query", "Query"][..]),
+        ("/v1/customers?country=US&q=the%20adatum", &["Query"; 8]),
+        ("/v1/contacts/recent", &["Query"]),
+        ("/v1/solutions", &["Query"]),
+        ("/v1/solutions?type=own&q=cloud", &["Query"]),
+        ("/v1/solutions?type=vendor", &["GetItem", "Query"]),
+        ("/v1/organizations/me", &["GetItem"]),
+    ] {
+        contoso.get(path).await.is(200);
+        expect(&recorder, path, expected);
+    }
+    let me = "/v1/organizations/me";
+    contoso.patch(me, "*", &json!({"name": "Contoso AG"})).await.is(200);
+    expect(&recorder, "profile", &["GetItem", "UpdateItem"]);
+    contoso.patch(me, "*", &json!({"name": "Contoso AG"})).await.is(200);
+    expect(&recorder, "the same profile", &["GetItem"]);
+    // Eleven lines, of which only one is a customer.
+    world.stack.import(tests::CATALOG).await.expect("imported");
+    let asked = recorder.operations();
+    assert!(
+        asked.iter().filter(|asked| *asked == "TransactWriteItems").count() <= 1,
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_sweep_reads_what_is_due_and_nothing_else() {
     let (world, recorder) = World::recorded().await;
     recorder.clear();
@@ -199,6 +231,9 @@ async fn nothing_ever_scans() {
         "/v1/summary",
         "/v1/opportunities?tab=favorites",
         "/v1/opportunities?tab=inbound&q=adatum",
+        "/v1/customers?country=US&q=adatum",
+        "/v1/contacts/recent",
+        "/v1/solutions?type=thirdParty",
     ] {
         fabrikam.get(read).await.is(200);
         contoso.get(read).await.is(200);

@@ -258,6 +258,32 @@ async fn the_commands_talk_to_the_stack_on_the_port() {
 }
 
 #[tokio::test]
+async fn an_import_tells_how_far_it_is_and_each_line_that_is_bad() {
+    let folder = Folder::new();
+    let (child, url) = start(&["--memory", "--no-seed", "--sweep-rate=off"]).await;
+    let file = folder.0.join("lines.jsonl");
+    // More than is sent at a time; the last lines are a customer, and one in another encoding.
+    let mut lines = "{}\n".repeat(1_000).into_bytes();
+    lines.extend_from_slice(br#"{"kind": "customer", "name": "Adatum", "country": "US"}"#);
+    lines.extend_from_slice(b"\n{\"kind\": \"customer\", \"name\": \"M\xfcller\", \"country\": \"DE\"}\n");
+    std::fs::write(&file, lines).expect("a file");
+    let port = url.rsplit(':').next().expect("a port");
+    let output = cosell(&["import", "--port", port, &file.display().to_string()])
+        .output()
+        .await
+        .expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let (report, progress) = (text(output.stdout), text(output.stderr));
+    assert!(progress.contains(" of 1002 lines, "), "{progress}");
+    assert!(!output.status.success());
+    let lines: Vec<&str> = report.lines().collect();
+    assert!(lines[0].starts_with("line 1: /kind "), "{}", lines[0]);
+    assert_eq!(lines[1_000], "line 1002: is not UTF-8 from its byte 31 on (notUtf8)");
+    assert_eq!(lines[1_001], "1002 lines: 1 created, 0 updated, 0 unchanged, 1001 bad");
+    assert!(interrupt(child).await.success());
+}
+
+#[tokio::test]
 async fn two_stacks_in_one_process_do_not_meet() {
     let (one, other) = tokio::join!(World::start(), World::start());
     let path = one.deal(&[]).await;
@@ -296,7 +322,7 @@ async fn its_settings_come_from_the_environment() {
         let output = cosell(&["sweep", "--port", &port]).output().await.expect("it runs");
         serde_json::from_slice::<Value>(&output.stdout).expect("a report")
     };
-    local::import(port.parse().expect("a port"), tests::CATALOG)
+    local::import(port.parse().expect("a port"), tests::CATALOG, |_| ())
         .await
         .expect("imported");
     let created = contoso.post("/v1/opportunities", &deal(&["fabrikam"])).await;

@@ -93,6 +93,24 @@ const ROWS: &[Row] = &[
         Some(won),
         [401, 401, 401, 401, 404, 403, 404, 403, 200],
     ),
+    // What follows is the caller's own organization's, or everybody's.
+    ("GET /v1/customers", None, [401, 401, 401, 401, 200, 200, 200, 403, 200]),
+    (
+        "GET /v1/contacts/recent",
+        None,
+        [401, 401, 401, 401, 200, 200, 200, 403, 200],
+    ),
+    ("GET /v1/solutions", None, [401, 401, 401, 401, 200, 200, 200, 403, 200]),
+    (
+        "GET /v1/organizations/me",
+        None,
+        [401, 401, 401, 401, 200, 200, 200, 403, 200],
+    ),
+    (
+        "PATCH /v1/organizations/me",
+        Some(profile),
+        [401, 401, 401, 401, 200, 403, 403, 403, 403],
+    ),
     ("GET /v1/summary", None, [401, 401, 401, 401, 200, 200, 200, 403, 200]),
     (
         "GET /v1/notifications",
@@ -129,6 +147,10 @@ const ROWS: &[Row] = &[
 
 fn webhook() -> Value {
     json!({"url": "https://127.0.0.1:1/hooks"})
+}
+
+fn profile() -> Value {
+    json!({"countries": ["DE"]})
 }
 
 fn private() -> Value {
@@ -196,6 +218,9 @@ async fn call(client: &Client, route: &str, id: &str, body: Option<fn() -> Value
     let mut path = path.replace("{id}", id).replace("{organizationId}", "northwind");
     if route == "GET /v1/opportunities" {
         path.push_str("?tab=outbound");
+    }
+    if route == "GET /v1/customers" {
+        path.push_str("?country=US&q=ada");
     }
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let mut headers = vec![];

@@ -105,6 +105,7 @@ impl Document {
             .replace("{organizationId}", "tailspin");
         match route.function.as_str() {
             "listOpportunities" => format!("{path}?tab=inbound"),
+            "suggestCustomers" => format!("{path}?country=US&q=cont"),
             _ => path,
         }
     }
@@ -320,6 +321,7 @@ async fn every_answer_is_one_that_the_document_foresees() {
         replays(&seen),
         notifications(&seen),
         webhooks(&seen),
+        directory(&seen),
     );
     seen.is_complete();
 }
@@ -635,6 +637,64 @@ async fn webhooks(seen: &Seen) {
     for role in ["seller", "viewer"] {
         let client = seen.by(world.client("contoso", &[role]));
         client.get("/v1/webhooks").await.refuses(403, "forbidden");
+    }
+}
+
+async fn directory(seen: &Seen) {
+    let world = World::start().await;
+    let contoso = seen.by(world.admin("contoso"));
+    world.deal(&["fabrikam"]).await;
+    let changed = json!({"name": "Contoso AG", "countries": ["DE", "US"], "solutionAreas": ["Cloud"]});
+    contoso.patch("/v1/organizations/me", &changed).await.is(200);
+    let emptied = json!({"countries": null, "solutionAreas": null});
+    contoso.patch("/v1/organizations/me", &emptied).await.is(200);
+    let shown = contoso.get("/v1/organizations/me").await;
+    let known = [("if-none-match", shown.is(200).header("etag"))];
+    contoso
+        .send(Method::GET, "/v1/organizations/me", &known, None)
+        .await
+        .is(304);
+    let stale = [JSON, ("if-match", r#""1-0123456789abcdef""#)];
+    contoso
+        .send(Method::PATCH, "/v1/organizations/me", &stale, Some(&changed))
+        .await
+        .refuses(412, "preconditionFailed");
+    contoso
+        .send(Method::PATCH, "/v1/organizations/me", &[JSON], Some(&changed))
+        .await
+        .refuses(428, "preconditionRequired");
+    contoso
+        .patch("/v1/organizations/me", &json!({"name": null}))
+        .await
+        .has_faults(&[("/name", "required")]);
+    let nobody = seen.by(world.admin("adventureworks"));
+    nobody.get("/v1/organizations/me").await.refuses(404, "notFound");
+    nobody
+        .patch("/v1/organizations/me", &changed)
+        .await
+        .refuses(404, "notFound");
+    for path in [
+        "/v1/customers?country=US&q=ada",
+        "/v1/contacts/recent",
+        "/v1/solutions",
+        "/v1/solutions?type=own&limit=1",
+        "/v1/solutions?type=thirdParty&q=erp",
+    ] {
+        contoso.get(path).await.is(200);
+    }
+    for path in [
+        "/v1/customers?country=US",
+        "/v1/customers?q=ada",
+        "/v1/customers?country=US&q=%26",
+        "/v1/solutions?type=mine",
+    ] {
+        contoso.get(path).await.refuses(400, "malformedParameter");
+    }
+    for path in ["/v1/contacts/recent", "/v1/solutions"] {
+        contoso
+            .get(&format!("{path}?cursor=nonsense"))
+            .await
+            .refuses(400, "malformedCursor");
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -13,6 +14,7 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus, TimeToLiveSpecification,
 };
 use dynoxide::Database;
+use rusqlite::Connection;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -53,19 +55,22 @@ impl Engine {
 
     /// Starts the embedded engine on a free port.
     pub(crate) async fn start(data: &Data) -> Result<Self, StartError> {
-        let (database, lock) = match data {
-            Data::Memory => (Database::memory(), None),
+        static MEMORIES: AtomicU32 = AtomicU32::new(0);
+        let (path, name, lock) = match data {
+            Data::Memory => {
+                // SQLite's name for it, so that two connections find the same.
+                let number = MEMORIES.fetch_add(1, Ordering::Relaxed);
+                let name = format!("file:cosell-{number}?mode=memory&cache=shared");
+                (Path::new("memory"), name, None)
+            }
             Data::File(path) => {
                 let lock = lock(path)?;
                 let name = path.to_str().ok_or_else(|| data_error(path, "its name is not UTF-8"))?;
-                (Database::new(name), Some(lock))
+                (path.as_path(), name.to_owned(), Some(lock))
             }
         };
-        let path = match data {
-            Data::Memory => Path::new("memory"),
-            Data::File(path) => path,
-        };
-        let database = database.map_err(|error| data_error(path, error))?;
+        let database = Database::new(&name).map_err(|error| data_error(path, error))?;
+        index_stream(&name).map_err(|error| data_error(path, error))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(StartError::EnginePort)?;
@@ -115,6 +120,15 @@ fn data_error(path: &Path, error: impl fmt::Display) -> StartError {
         path: path.to_owned(),
         error: error.to_string(),
     }
+}
+
+/// The engine numbers a record of a stream after a look at all that there are, and reads on in the same way: an import would
+/// take the square of its lines. With an index in its own database it need not.
+fn index_stream(name: &str) -> rusqlite::Result<()> {
+    Connection::open(name)?.execute_batch(
+        "CREATE INDEX IF NOT EXISTS cosell_stream_order
+         ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
+    )
 }
 
 /// Several processes could write to the file in turn, each with an engine that believes to be alone. The lock is the

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,28 +30,51 @@ pub struct Report {
     pub bad: BTreeMap<usize, Vec<String>>,
 }
 
-/// Sends a file's lines to the stack on this port of the machine. Bad lines do not keep the others from going in.
-pub async fn import(port: u16, text: &str) -> Result<Report, CommandError> {
-    let mut report = Report::default();
-    let (portions, too_long) = portions(text);
-    report.read += too_long.len() as u64;
-    for number in too_long {
-        report
-            .bad
-            .insert(number, vec![format!("has more than {MAX_BYTES} bytes")]);
-    }
+/// How far an import is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Lines that are done.
+    pub done: u64,
+    /// Lines of the file that are not blank.
+    pub lines: u64,
+    /// Since the beginning.
+    pub elapsed: Duration,
+}
+
+/// Sends a file's lines to the stack on this port of the machine, and tells how far it is whenever there is more to come. Bad
+/// lines do not keep the others from going in.
+pub async fn import(
+    port: u16,
+    file: impl AsRef<[u8]>,
+    mut progress: impl FnMut(&Progress),
+) -> Result<Report, CommandError> {
+    let begun = Instant::now();
+    let (portions, unsendable) = portions(file.as_ref());
+    let mut report = Report {
+        read: unsendable.len() as u64,
+        bad: unsendable,
+        ..Report::default()
+    };
+    let lines = portions.iter().map(|portion| portion.numbers.len() as u64).sum::<u64>() + report.read;
     for portion in portions {
         let answer = post(port, IMPORT, portion.text).await.map_err(|error| match error {
             CommandError::Failed(reason) => {
                 let advice = "run the import again: what is there already is not written twice";
                 CommandError::Failed(format!(
-                    "the import stopped after {} lines: {reason}; {advice}",
+                    "the import stopped after {} of {lines} lines: {reason}; {advice}",
                     report.read
                 ))
             }
             other => other,
         })?;
         report.add(&portion.numbers, &answer);
+        if report.read < lines {
+            progress(&Progress {
+                done: report.read,
+                lines,
+                elapsed: begun.elapsed(),
+            });
+        }
     }
     Ok(report)
 }
@@ -62,14 +86,26 @@ struct Portion {
     numbers: Vec<usize>,
 }
 
-/// Parts the lines so that what others refer to goes first: organizations, then their solutions, then customers. Gives too
-/// the numbers of lines that are too long to be sent at all.
-fn portions(text: &str) -> (Vec<Portion>, Vec<usize>) {
-    let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
-    let (mut lines, too_long): (Vec<_>, Vec<_>) = lines
-        .filter(|(_, line)| !line.trim().is_empty())
-        .partition(|(_, line)| line.len() < MAX_BYTES);
-    lines.sort_by_key(|(_, line)| order(line));
+/// Parts the lines so that what others refer to goes first: organizations, then their solutions, then customers. Tells too
+/// which lines cannot be sent at all.
+fn portions(file: &[u8]) -> (Vec<Portion>, BTreeMap<usize, Vec<String>>) {
+    let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
+    let (mut lines, mut unsendable) = (Vec::new(), BTreeMap::new());
+    for (number, line) in (1..).zip(file.split(|byte| *byte == b'\n')) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match str::from_utf8(line) {
+            _ if line.len() >= MAX_BYTES => {
+                unsendable.insert(number, vec![format!("has more than {MAX_BYTES} bytes")]);
+            }
+            Ok(line) if line.trim().is_empty() => {}
+            Ok(line) => lines.push((number, line)),
+            Err(error) => {
+                let at = error.valid_up_to() + 1;
+                unsendable.insert(number, vec![format!("is not UTF-8 from its byte {at} on (notUtf8)")]);
+            }
+        }
+    }
+    lines.sort_by_cached_key(|(number, line)| (order(line), *number));
     let mut portions: Vec<Portion> = Vec::new();
     for (number, line) in lines {
         match portions.last_mut() {
@@ -83,7 +119,15 @@ fn portions(text: &str) -> (Vec<Portion>, Vec<usize>) {
             }
         }
     }
-    (portions, too_long.into_iter().map(|(number, _)| number).collect())
+    (portions, unsendable)
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { done, lines, elapsed } = self;
+        let rate = (u128::from(*done) * 1_000) / elapsed.as_millis().max(1);
+        write!(f, "{done} of {lines} lines, {rate} a second")
+    }
 }
 
 impl Portion {
@@ -169,8 +213,8 @@ mod tests {
             "\u{feff}{CUSTOMER}\n\nnot JSON\r\n{}\n  \n{}",
             r#"{"kind": "solution", "id": "s"}"#, r#"{"id": "o", "kind": "organization"}"#
         );
-        let (portions, too_long) = portions(&text);
-        assert_eq!(too_long, Vec::<usize>::new());
+        let (portions, unsendable) = portions(text.as_bytes());
+        assert_eq!(unsendable, BTreeMap::new());
         let [portion] = &portions[..] else {
             panic!("{portions:?}")
         };
@@ -186,14 +230,44 @@ mod tests {
 
     #[test]
     fn a_big_file_goes_in_portions() {
-        let sizes =
-            |text: &str| -> Vec<usize> { portions(text).0.iter().map(|portion| portion.numbers.len()).collect() };
+        let sizes = |text: &str| -> Vec<usize> {
+            let (portions, _) = portions(text.as_bytes());
+            portions.iter().map(|portion| portion.numbers.len()).collect()
+        };
         assert_eq!(sizes(""), Vec::<usize>::new());
         assert_eq!(sizes(&"{}\n".repeat(2_500)), [1_000, 1_000, 500]);
         let long = format!("{}\n", "x".repeat(MAX_BYTES / 2));
         assert_eq!(sizes(&long.repeat(3)), [1, 1, 1]);
-        let (portions, too_long) = portions(&format!("{{}}\n{}", long.trim_end().repeat(2)));
-        assert_eq!((portions.len(), too_long), (1, vec![2]));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_told_and_the_rest_is_sent() {
+        let long = "x".repeat(MAX_BYTES);
+        let file = [b"{}\n", long.as_bytes(), b"\nM\xfcller\r\n{}\r\n"].concat();
+        let (portions, unsendable) = portions(&file);
+        assert_eq!(
+            portions.iter().map(|portion| &portion.numbers[..]).collect::<Vec<_>>(),
+            [[1, 4]]
+        );
+        let reasons: Vec<_> = unsendable
+            .into_iter()
+            .map(|(number, reason)| (number, reason.join("")))
+            .collect();
+        let expected = [
+            (2, "has more than 4000000 bytes"),
+            (3, "is not UTF-8 from its byte 2 on (notUtf8)"),
+        ];
+        assert_eq!(reasons, expected.map(|(number, reason)| (number, reason.to_owned())));
+    }
+
+    #[test]
+    fn progress_is_one_line() {
+        let progress = Progress {
+            done: 3_000,
+            lines: 10_000,
+            elapsed: Duration::from_millis(1_500),
+        };
+        assert_eq!(progress.to_string(), "3000 of 10000 lines, 2000 a second");
     }
 
     #[test]

@@ -50,7 +50,7 @@ use tokio::time::timeout;
 
 pub use authorizer::{Claims, token};
 pub use client::{CommandError, events, redrive, sweep};
-pub use import::{Report, import};
+pub use import::{Progress, Report, import};
 pub use template::{Template, TemplateError};
 
 use authorizer::Authorizer;

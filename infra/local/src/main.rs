@@ -1,18 +1,22 @@
 //! `cosell`: starts the local stack, and operates one that is running.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
-use local::{BUS, Claims, Data, Options, Stack, TABLE};
+use local::{BUS, Claims, Data, Options, Progress, Stack, TABLE};
 use serde_json::json;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// Between lines of progress where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// The co-sell opportunity exchange on this machine. Without a command it starts, and runs until Ctrl-C.
 #[derive(Parser)]
@@ -244,14 +248,44 @@ async fn redrive(port: u16, span: Redrive) -> Outcome {
 }
 
 async fn import(port: u16, file: PathBuf) -> Outcome {
-    let text = std::fs::read_to_string(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let report = local::import(port, &text).await?;
+    let lines = std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let mut shown = ProgressLine::default();
+    let report = local::import(port, lines, |progress| shown.show(progress)).await;
+    shown.end();
+    let report = report?;
     println!("{report}");
     Ok(if report.bad.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// On a terminal one line that is written again and again; elsewhere, such as in a log, a line now and then. On standard
+/// error: standard output has the report and nothing else.
+#[derive(Default)]
+struct ProgressLine {
+    shown: Option<Instant>,
+}
+
+impl ProgressLine {
+    fn show(&mut self, progress: &Progress) {
+        if std::io::stderr().is_terminal() {
+            eprint!("\r{progress}\x1b[K");
+        } else if self.shown.is_none_or(|shown| shown.elapsed() >= BETWEEN_LINES) {
+            eprintln!("{progress}");
+        } else {
+            return;
+        }
+        self.shown = Some(Instant::now());
+    }
+
+    /// Takes it off the terminal: what follows says more.
+    fn end(&self) {
+        if self.shown.is_some() && std::io::stderr().is_terminal() {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 impl Token {

@@ -698,16 +698,21 @@ mod tests {
                 "DELETE /v1/opportunities/{id}/favorite → favorite",
                 "DELETE /v1/opportunities/{id}/invitations/{organizationId} → invite",
                 "DELETE /v1/webhooks/{id} → webhooks",
+                "GET /v1/contacts/recent → directory",
+                "GET /v1/customers → directory",
                 "GET /v1/notifications → notifications",
                 "GET /v1/opportunities → list",
                 "GET /v1/opportunities/{id} → get",
                 "GET /v1/opportunities/{id}/history → get",
                 "GET /v1/opportunities/{id}/notes → notes",
+                "GET /v1/organizations/me → directory",
+                "GET /v1/solutions → directory",
                 "GET /v1/summary → summary",
                 "GET /v1/webhooks → webhooks",
                 "GET /v1/webhooks/{id} → webhooks",
                 "GET /v1/webhooks/{id}/deliveries → webhooks",
                 "PATCH /v1/opportunities/{id} → update",
+                "PATCH /v1/organizations/me → organization",
                 "POST /v1/opportunities → create",
                 "POST /v1/opportunities/{id}/close → close",
                 "POST /v1/opportunities/{id}/invitations → invite",
@@ -724,7 +729,7 @@ mod tests {
                 "{name} outlives the gateway"
             );
         }
-        assert_eq!(template.functions.len(), 16);
+        assert_eq!(template.functions.len(), 18);
     }
 
     #[test]

@@ -2,8 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::opportunity::{Address, Customer, OrganizationKind, Party, Solution};
+use crate::opportunity::{Address, Customer, OrganizationKind, Party, Solution, words};
 use crate::text::{Country, CustomerId, CustomerName, DunsNumber, Label, OrganizationId, SolutionId};
+
+words!(
+    /// Whose a solution is, to who looks.
+    SolutionType {
+        /// One's own.
+        Own = "own",
+        /// The exchange's vendor's.
+        Vendor = "vendor",
+        /// Another partner's.
+        ThirdParty = "thirdParty",
+    }
+);
 
 /// An organization's profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +76,17 @@ pub struct Catalog {
     pub solutions: BTreeMap<SolutionId, CatalogSolution>,
     /// The customer.
     pub customer: Option<DirectoryCustomer>,
+}
+
+impl Solution {
+    /// Whose it is, to an organization.
+    pub fn type_for(&self, organization: &OrganizationId) -> SolutionType {
+        match self.publisher_kind {
+            _ if self.publisher == *organization => SolutionType::Own,
+            OrganizationKind::Vendor => SolutionType::Vendor,
+            OrganizationKind::Partner => SolutionType::ThirdParty,
+        }
+    }
 }
 
 impl DirectoryCustomer {

@@ -20,11 +20,14 @@
 //! | who is told | [`Event::notices`] |
 //! | lines of an import | [`import`] |
 //! | webhooks | [`WebhookForm`] |
+//! | finding a company as its name is typed | [`suggest`] |
+//! | an organization's own profile | [`profile`] |
 //!
 //! Architecture invariant: this crate knows no AWS, HTTP, tokio, environment or clock. `tests/tests/architecture.rs` proves it.
 
 mod catalog;
 pub mod close;
+pub mod contacts;
 pub mod create;
 mod deal;
 mod event;
@@ -36,16 +39,19 @@ pub mod invite;
 mod money;
 pub mod note;
 mod opportunity;
+pub mod profile;
 mod refusal;
 pub mod respond;
+pub mod suggest;
 mod summary;
 mod text;
 mod time;
 pub mod update;
 mod webhook;
 
-pub use catalog::{Catalog, CatalogSolution, DirectoryCustomer, Organization, References};
+pub use catalog::{Catalog, CatalogSolution, DirectoryCustomer, Organization, References, SolutionType};
 pub use close::CloseForm;
+pub use contacts::RecentContact;
 pub use create::CreateForm;
 pub use deal::{Command, Deal, decide, evolve};
 pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType, Recipient};
@@ -61,6 +67,7 @@ pub use opportunity::{
     Opportunity, OrganizationKind, Outcome, Party, Person, Progress, Qualification, QualificationName, Reason,
     Response, ResponseWindow, Solution, Stage, Standing, Work,
 };
+pub use profile::ProfileForm;
 pub use refusal::Refusal;
 pub use respond::RespondForm;
 pub use summary::{Bucket, CampaignTally, Summary, Tally};

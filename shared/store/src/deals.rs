@@ -143,6 +143,7 @@ impl Store {
             let before = commit.stored.and_then(|deal| deal.view(&view.organization.id).ok());
             if before != Some(view) {
                 items.push(self.put_view(view, before.map(|before| before.version))?);
+                items.extend(self.note_team(before, view)?);
             }
         }
         items.extend(self.count(commit.stored, &after)?);

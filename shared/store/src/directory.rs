@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem, Update};
+use domain::suggest::Entry;
 use domain::{
     Catalog, CatalogSolution, CustomerId, DirectoryCustomer, Flaw, Organization, OrganizationId, OrganizationKind,
     Party, References, Solution, SolutionId,
@@ -46,38 +46,58 @@ struct OrganizationRecord {
     solution_areas: Vec<String>,
     #[serde(default)]
     co_sell_ready_solutions: u64,
+    /// Of the line that was imported last. An edit of the organization itself leaves it, so that the same line does not undo it.
     digest: String,
+    /// Grows with each change of what an organization can change itself.
+    #[serde(default = "first")]
+    version: u64,
 }
+
+/// The version of what was written before there were versions.
+fn first() -> u64 {
+    1
+}
+
+/// What a line says of an organization.
+#[derive(Serialize)]
+struct OrganizationLine<'a>(&'a str, &'a str, &'a [String], &'a [String]);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SolutionItem {
+pub(crate) struct SolutionItem {
     id: String,
     name: String,
     publisher: String,
     publisher_kind: String,
     co_sell_ready: bool,
     registration_eligible: bool,
-    digest: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CustomerItem {
+pub(crate) struct CustomerItem {
     id: String,
     name: String,
     country: String,
     address: AddressRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     duns_number: Option<String>,
-    digest: String,
 }
 
-/// The only attribute that tells whether an import changes an item, and what its write is conditional on.
-#[derive(Debug, Deserialize)]
-struct Digested {
+/// What an item alone has of what is also written elsewhere, to be found there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Own {
+    /// Tells whether an import changes the item, and is what its write is conditional on.
     digest: String,
+    /// Where it is found: what a change takes away, whatever the code would make of it by then. Items that were written before
+    /// there was such a thing have none; the next import adds it.
+    #[serde(default)]
+    entries: Vec<Key>,
 }
+
+/// A customer as it was before an import: where it is found, and its digest.
+#[derive(Debug, Clone, Default)]
+pub struct Known(Option<Own>);
 
 impl Store {
     /// Those of the references that exist: one BatchGetItem. Not consistent: what was imported a moment ago may be missing
@@ -110,20 +130,18 @@ impl Store {
         Ok(catalog)
     }
 
-    /// Writes an organization's profile. There is one vendor, and an organization stays what it is.
+    /// Writes an organization's profile. There is one vendor, and an organization stays what it is. What the organization has
+    /// changed itself since is overwritten only by a line that says something else than the last one did.
     pub async fn import_organization(&self, organization: &Organization) -> Result<Imported, Error> {
         let party = &organization.party;
         let key = keys::organization(&party.id);
-        let record = OrganizationRecord {
-            id: party.id.to_string(),
-            name: party.name.to_string(),
-            kind: party.kind.to_string(),
-            countries: organization.countries.iter().map(ToString::to_string).collect(),
-            solution_areas: organization.solution_areas.iter().map(ToString::to_string).collect(),
-            co_sell_ready_solutions: 0,
-            digest: String::new(),
-        };
-        let digest = digest(&record);
+        let record = OrganizationRecord::of(organization);
+        let digest = digest(&OrganizationLine(
+            &record.name,
+            &record.kind,
+            &record.countries,
+            &record.solution_areas,
+        ));
         for _ in 0..ATTEMPTS {
             let found = self.get_all([key.clone()], true).await?.remove(&key);
             let old = found.map(from_item::<OrganizationRecord>).transpose()?;
@@ -143,7 +161,8 @@ impl Store {
                 .set_key(Some(key.attributes()))
                 .update_expression(
                     "SET id = :id, #name = :name, kind = :kind, countries = :countries, solutionAreas = :areas, \
-                     digest = :digest, coSellReadySolutions = if_not_exists(coSellReadySolutions, :zero)",
+                     digest = :digest, coSellReadySolutions = if_not_exists(coSellReadySolutions, :zero), \
+                     version = if_not_exists(version, :version) + :one",
                 )
                 .expression_attribute_names("#name", "name")
                 .expression_attribute_values(":id", keys::text(&record.id))
@@ -152,7 +171,9 @@ impl Store {
                 .expression_attribute_values(":countries", texts(&record.countries))
                 .expression_attribute_values(":areas", texts(&record.solution_areas))
                 .expression_attribute_values(":digest", keys::text(&digest))
-                .expression_attribute_values(":zero", AttributeValue::N("0".into()));
+                .expression_attribute_values(":zero", AttributeValue::N("0".into()))
+                .expression_attribute_values(":version", AttributeValue::N(u8::from(old.is_some()).to_string()))
+                .expression_attribute_values(":one", AttributeValue::N("1".into()));
             let update = match &old {
                 None => update.condition_expression("attribute_not_exists(pk)"),
                 Some(old) => update
@@ -188,7 +209,60 @@ impl Store {
         Err(Error::unavailable("the organization kept changing"))
     }
 
-    /// Writes a solution, and counts those that are co-sell ready in their publisher's profile.
+    /// An organization's profile and its version; consistent.
+    pub async fn profile(&self, id: &OrganizationId) -> Result<Option<(Organization, u64)>, Error> {
+        let Some(item) = self.get(&keys::organization(id)).await? else {
+            return Ok(None);
+        };
+        let version = from_item::<OrganizationRecord>(item.clone())?.version;
+        Ok(Some((organization(&item)?, version)))
+    }
+
+    /// Changes what an organization may change of its profile, if it still has the version. [`Error::Stale`] means that
+    /// nothing was written. The digest of the last imported line stays: see [`Store::import_organization`].
+    pub async fn change_profile(&self, organization: &Organization, version: u64) -> Result<(), Error> {
+        let record = OrganizationRecord::of(organization);
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(keys::organization(&organization.party.id).attributes()))
+            .update_expression("SET #name = :name, countries = :countries, solutionAreas = :areas, version = :next")
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":name", keys::text(&record.name))
+            .expression_attribute_values(":countries", texts(&record.countries))
+            .expression_attribute_values(":areas", texts(&record.solution_areas))
+            .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
+            .expression_attribute_values(":next", AttributeValue::N((version + 1).to_string()))
+            .condition_expression(if version == first() {
+                "version = :version OR (attribute_exists(pk) AND attribute_not_exists(version))"
+            } else {
+                "version = :version"
+            });
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Err(Error::Stale)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The exchange's vendor, if there is one yet.
+    pub async fn vendor(&self) -> Result<Option<OrganizationId>, Error> {
+        let Some(item) = self.get(&keys::vendor()).await? else {
+            return Ok(None);
+        };
+        let id = item.get("organizationId").and_then(|id| id.as_s().ok());
+        let id = id.ok_or_else(|| Error::Corrupt("the exchange's vendor".into()))?;
+        read(id).map(Some)
+    }
+
+    /// Writes a solution, where it is listed, and counts those that are co-sell ready in their publisher's profile.
     pub async fn import_solution(&self, new: &CatalogSolution) -> Result<Imported, Error> {
         let id = &new.solution.id;
         let (key, profile) = (keys::solution(id), keys::organization(&new.solution.publisher));
@@ -201,27 +275,31 @@ impl Store {
                 );
                 return Ok(Imported::Refused("/publisher", flaw));
             };
-            let mut item = SolutionItem {
+            let item = SolutionItem {
                 id: id.to_string(),
                 name: new.solution.name.to_string(),
                 publisher: new.solution.publisher.to_string(),
                 publisher_kind: organization(publisher)?.party.kind.to_string(),
                 co_sell_ready: new.co_sell_ready,
                 registration_eligible: new.registration_eligible,
-                digest: String::new(),
             };
-            item.digest = digest(&item);
-            let old = found.remove(&key).map(from_item::<SolutionItem>).transpose()?;
-            if old.as_ref().is_some_and(|old| old.digest == item.digest) {
+            let old = found.remove(&key);
+            let own_before = known(old.clone())?.0;
+            let old = old.map(from_item::<SolutionItem>).transpose()?;
+            let entries = match new.co_sell_ready {
+                true => keys::solution_entries(&new.solution).to_vec(),
+                false => Vec::new(),
+            };
+            let own = Own::new(&item, entries);
+            if own_before.as_ref().is_some_and(|before| before.digest == own.digest) {
                 return Ok(Imported::Unchanged);
             }
+            let mut items = self.put_with_entries(&key, &item, &own, own_before.as_ref())?;
             let before = old
                 .as_ref()
                 .filter(|old| old.co_sell_ready)
                 .map(|old| old.publisher.clone());
             let after = item.co_sell_ready.then(|| item.publisher.clone());
-            let put = self.put_digested(&key, &item, old.as_ref().map(|old| old.digest.as_str()))?;
-            let mut items = vec![TransactWriteItem::builder().put(put).build()];
             if before != after {
                 for (publisher, step) in [(before, "-1"), (after, "1")] {
                     if let Some(publisher) = publisher {
@@ -240,58 +318,84 @@ impl Store {
         Err(Error::unavailable("the solution kept changing"))
     }
 
-    /// Writes a customer of the directory.
-    pub async fn import_customer(&self, customer: &DirectoryCustomer) -> Result<Imported, Error> {
+    /// The customers of these ids as they are, for [`Store::import_customer`]: one BatchGetItem for each hundred.
+    pub async fn known_customers(&self, ids: &[CustomerId]) -> Result<Vec<Known>, Error> {
+        let keys: Vec<Key> = ids.iter().map(keys::customer).collect();
+        let mut found = self.get_all(keys.iter().cloned(), true).await?;
+        let known = keys.iter().map(|key| known(found.remove(key)));
+        known.collect()
+    }
+
+    /// Writes a customer of the directory, in one transaction with all entries that it is found by: directory and index
+    /// cannot disagree. `known` is what was there a moment ago.
+    pub async fn import_customer(&self, customer: &DirectoryCustomer, known: Option<Known>) -> Result<Imported, Error> {
         let key = keys::customer(&customer.id);
-        let mut item = CustomerItem {
-            id: customer.id.to_string(),
-            name: customer.name.to_string(),
-            country: customer.country.to_string(),
-            address: AddressRecord::of(&customer.address),
-            duns_number: customer.duns_number.as_ref().map(ToString::to_string),
-            digest: String::new(),
-        };
-        item.digest = digest(&item);
+        let item = CustomerItem::of(customer);
+        let entries = Entry::all(customer.name.as_str());
+        let entries = entries
+            .iter()
+            .map(|entry| keys::customer_entry(&customer.country, entry, &customer.id));
+        let own = Own::new(&item, entries.collect());
+        let mut known = known;
         for _ in 0..ATTEMPTS {
-            let found = self.get_all([key.clone()], true).await?.remove(&key);
-            let old = found.map(from_item::<Digested>).transpose()?.map(|old| old.digest);
-            if old.as_ref() == Some(&item.digest) {
+            let old = match known.take() {
+                Some(known) => known.0,
+                None => self::known(self.get_all([key.clone()], true).await?.remove(&key))?.0,
+            };
+            if old.as_ref().is_some_and(|old| old.digest == own.digest) {
                 return Ok(Imported::Unchanged);
             }
-            let put = self.put_digested(&key, &item, old.as_deref())?;
-            let request = self
-                .client
-                .put_item()
-                .table_name(&self.table)
-                .set_item(Some(put.item))
-                .set_condition_expression(put.condition_expression)
-                .set_expression_attribute_values(put.expression_attribute_values);
-            match request.send().await {
-                Ok(_) => {
-                    return Ok(if old.is_some() {
-                        Imported::Updated
-                    } else {
-                        Imported::Created
-                    });
-                }
-                Err(error) if lost(&error) => {}
-                Err(error) => return Err(error.into()),
+            let items = self.put_with_entries(&key, &item, &own, old.as_ref())?;
+            if let Written::Yes = self.transact(items).await? {
+                return Ok(if old.is_some() {
+                    Imported::Updated
+                } else {
+                    Imported::Created
+                });
             }
         }
         Err(Error::unavailable("the customer kept changing"))
     }
 
-    fn put_digested(&self, key: &Key, record: &impl Serialize, old: Option<&str>) -> Result<Put, Error> {
-        let mut item = to_item(record)?;
-        item.extend(key.attributes());
-        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+    /// An item if it is still as it was read, what it is found by, and no longer what it was found by. Entries are nobody
+    /// else's, so that the item's condition is theirs too.
+    fn put_with_entries(
+        &self,
+        key: &Key,
+        item: &impl Serialize,
+        own: &Own,
+        old: Option<&Own>,
+    ) -> Result<Vec<TransactWriteItem>, Error> {
+        let found = to_item(item)?;
+        let mut whole = found.clone();
+        whole.extend(to_item(own)?);
+        whole.extend(key.attributes());
+        let put = Put::builder().table_name(&self.table).set_item(Some(whole));
         let put = match old {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(old) => put
                 .condition_expression("digest = :old")
-                .expression_attribute_values(":old", keys::text(old)),
+                .expression_attribute_values(":old", keys::text(&old.digest)),
         };
-        put.build().map_err(refused)
+        let mut items = vec![TransactWriteItem::builder().put(put.build().map_err(refused)?).build()];
+        for entry in &own.entries {
+            let mut item = found.clone();
+            item.extend(entry.attributes());
+            let put = Put::builder().table_name(&self.table).set_item(Some(item));
+            items.push(TransactWriteItem::builder().put(put.build().map_err(refused)?).build());
+        }
+        let gone = old.into_iter().flat_map(|old| &old.entries);
+        for entry in gone.filter(|entry| !own.entries.contains(entry)) {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .set_key(Some(entry.attributes()));
+            items.push(
+                TransactWriteItem::builder()
+                    .delete(delete.build().map_err(refused)?)
+                    .build(),
+            );
+        }
+        Ok(items)
     }
 
     fn put_vendor(&self, id: &OrganizationId) -> Result<TransactWriteItem, Error> {
@@ -323,12 +427,17 @@ impl Store {
         let Err(error) = request.send().await else {
             return Ok(Written::Yes);
         };
-        let failed = cancellation(&error).and_then(|reasons| {
-            reasons
-                .iter()
-                .position(|reason| matches!(reason, Cancelled::Condition(_)))
-        });
-        failed.map(Written::Condition).ok_or_else(|| Error::from(error))
+        let Some(reasons) = cancellation(&error) else {
+            return Err(error.into());
+        };
+        let condition = |reason: &Cancelled| matches!(reason, Cancelled::Condition(_));
+        match reasons.iter().position(condition) {
+            Some(place) => Ok(Written::Condition(place)),
+            None if reasons.iter().any(|reason| matches!(reason, Cancelled::Passing)) => {
+                Err(Error::Unavailable(error.into()))
+            }
+            None => Err(error.into()),
+        }
     }
 
     /// The items of the keys that exist. What a batch leaves out is asked for again.
@@ -384,12 +493,6 @@ enum Written {
     Condition(usize),
 }
 
-fn lost(error: &SdkError<PutItemError>) -> bool {
-    error
-        .as_service_error()
-        .is_some_and(PutItemError::is_conditional_check_failed_exception)
-}
-
 fn refused(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Refused(error.into())
 }
@@ -441,7 +544,7 @@ fn organization(item: &Item) -> Result<Organization, Error> {
     })
 }
 
-fn solution(item: &Item) -> Result<CatalogSolution, Error> {
+pub(crate) fn solution(item: &Item) -> Result<CatalogSolution, Error> {
     let record: SolutionItem = from_item(item.clone())?;
     Ok(CatalogSolution {
         solution: Solution {
@@ -455,7 +558,7 @@ fn solution(item: &Item) -> Result<CatalogSolution, Error> {
     })
 }
 
-fn customer_of(item: &Item) -> Result<DirectoryCustomer, Error> {
+pub(crate) fn customer_of(item: &Item) -> Result<DirectoryCustomer, Error> {
     let record: CustomerItem = from_item(item.clone())?;
     Ok(DirectoryCustomer {
         id: read::<CustomerId>(&record.id)?,
@@ -464,4 +567,46 @@ fn customer_of(item: &Item) -> Result<DirectoryCustomer, Error> {
         address: record.address.address()?,
         duns_number: record.duns_number.as_deref().map(read).transpose()?,
     })
+}
+
+fn known(item: Option<Item>) -> Result<Known, Error> {
+    item.map(from_item::<Own>).transpose().map(Known)
+}
+
+impl Own {
+    /// The digest covers where the item is found: when the code finds more, the next import writes it.
+    fn new(item: &impl Serialize, entries: Vec<Key>) -> Self {
+        Self {
+            digest: digest(&(item, &entries)),
+            entries,
+        }
+    }
+}
+
+impl CustomerItem {
+    fn of(customer: &DirectoryCustomer) -> Self {
+        Self {
+            id: customer.id.to_string(),
+            name: customer.name.to_string(),
+            country: customer.country.to_string(),
+            address: AddressRecord::of(&customer.address),
+            duns_number: customer.duns_number.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl OrganizationRecord {
+    fn of(organization: &Organization) -> Self {
+        let party = &organization.party;
+        Self {
+            id: party.id.to_string(),
+            name: party.name.to_string(),
+            kind: party.kind.to_string(),
+            countries: organization.countries.iter().map(ToString::to_string).collect(),
+            solution_areas: organization.solution_areas.iter().map(ToString::to_string).collect(),
+            co_sell_ready_solutions: 0,
+            digest: String::new(),
+            version: first(),
+        }
+    }
 }

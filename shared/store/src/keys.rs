@@ -18,6 +18,9 @@
 //! | the exchange's vendor | `EXCHANGE` | `VENDOR` | – | – |
 //! | solution | `SOLUTIONS#<shard>` | `<id>` | – | – |
 //! | customer | `CUSTOMER#<id>` | `CUSTOMER` | – | – |
+//! | customer, by its name and by its later words | `CUSTOMERS#<country>#<first characters>` | `NAME#<folded name>#<digest of the id>`, `WORD#<folded name from the word on>#<digest of the id>` | – | – |
+//! | co-sell ready solution, by name; of all, and of its publisher | `SOLUTIONS#NAMES`, `SOLUTIONS#OF#<organization>` | `<folded name>#<id>` | – | – |
+//! | team that was set | `ORG#<organization>` | `CONTACTS#<instant>#<deal>` | – | – |
 //!
 //! Ids have no `#`, save users', customers' and idempotency keys, which stand last. Instants have a fixed width, so that text
 //! order is time order.
@@ -25,9 +28,10 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::suggest::{self, Entry};
 use domain::{
-    Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, SolutionId, Stage, Timestamp,
-    UserId, WebhookId,
+    Actor, Country, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, Solution, SolutionId,
+    Stage, Timestamp, UserId, WebhookId,
 };
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
@@ -56,7 +60,7 @@ pub(crate) const VIEWS: &str = "ORG#";
 pub const SHARDS: u8 = 16;
 
 /// `pk` and `sk` of one item.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Key {
     pub(crate) pk: String,
     pub(crate) sk: String,
@@ -70,6 +74,11 @@ impl Key {
     pub(crate) fn attributes(&self) -> HashMap<String, AttributeValue> {
         HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(&self.sk))])
     }
+}
+
+/// The attributes of a place in a partition.
+pub(crate) fn place(pk: &str, sk: &str) -> HashMap<String, AttributeValue> {
+    Key::new(pk.to_owned(), sk).attributes()
 }
 
 pub(crate) fn text(value: &str) -> AttributeValue {
@@ -202,6 +211,74 @@ pub(crate) fn customer(id: &CustomerId) -> Key {
     Key::new(format!("CUSTOMER#{id}"), "CUSTOMER")
 }
 
+/// All that is found in a country by words that begin with these characters.
+pub(crate) fn customers(country: &Country, text: &str) -> String {
+    format!("CUSTOMERS#{country}#{}", suggest::start(text))
+}
+
+/// How the sort keys of a probe begin.
+pub(crate) fn customers_beginning(leading: bool, text: &str) -> String {
+    let kind = if leading { "NAME" } else { "WORD" };
+    format!("{kind}#{text}")
+}
+
+/// Where a customer is found. A digest of the id: an id can be longer than a sort key may be.
+pub(crate) fn customer_entry(country: &Country, entry: &Entry, id: &CustomerId) -> Key {
+    let beginning = customers_beginning(entry.leading, &entry.text);
+    let digest = hex_digest(id.as_str());
+    Key::new(customers(country, &entry.text), format!("{beginning}#{digest}"))
+}
+
+/// The last that a whole word's entries can be: a hyphen goes on with another word, and `#` ends a text.
+pub(crate) fn whole_word_until(beginning: &str) -> String {
+    format!("{beginning}-{}", char::MAX)
+}
+
+/// A whole word's entries come after this.
+pub(crate) fn whole_word_from(beginning: &str) -> String {
+    format!("{beginning}#")
+}
+
+/// Every co-sell ready solution, by name.
+pub(crate) fn solution_names() -> String {
+    "SOLUTIONS#NAMES".to_owned()
+}
+
+/// An organization's co-sell ready solutions, by name.
+pub(crate) fn solutions_of(publisher: &OrganizationId) -> String {
+    format!("SOLUTIONS#OF#{publisher}")
+}
+
+/// Where a solution is listed.
+pub(crate) fn solution_entries(solution: &Solution) -> [Key; 2] {
+    let sk = format!("{}#{}", suggest::sorting(solution.name.as_str()), solution.id);
+    [
+        Key::new(solution_names(), sk.clone()),
+        Key::new(solutions_of(&solution.publisher), sk),
+    ]
+}
+
+/// How the sort key of every team that was set begins.
+pub(crate) const CONTACTS: &str = "CONTACTS#";
+
+/// All teams that an organization has set share this partition key.
+pub(crate) fn contacts(organization: &OrganizationId) -> String {
+    format!("ORG#{organization}")
+}
+
+/// A team that was set: a deal has no two events at one instant.
+pub(crate) fn team(organization: &OrganizationId, at: Timestamp, deal: &DealId) -> Key {
+    Key::new(contacts(organization), format!("{CONTACTS}{at}#{deal}"))
+}
+
+fn hex_digest(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest
+        .iter()
+        .take(16)
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
 pub(crate) fn tab_pk(organization: &OrganizationId, direction: Direction, stage: Stage) -> String {
     format!("ORG#{organization}#{direction}#{stage}")
 }
@@ -222,12 +299,7 @@ pub(crate) fn deal_of_tab_sk(tab_sk: &str) -> Option<DealId> {
 
 /// A digest, since a name can be longer than a key may be.
 pub(crate) fn customer_pk(organization: &OrganizationId, customer: &Customer) -> String {
-    let digest = Sha256::digest(customer.identity());
-    let hex = digest
-        .iter()
-        .take(16)
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    format!("ORG#{organization}#CUSTOMER#{hex}")
+    format!("ORG#{organization}#CUSTOMER#{}", hex_digest(&customer.identity()))
 }
 
 pub(crate) fn due_pk(shard: u8) -> String {

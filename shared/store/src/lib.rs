@@ -5,6 +5,7 @@
 //!
 //! Architecture invariant: this crate decides nothing. What may happen is `domain`'s; this is only where it is kept.
 
+mod contacts;
 mod counters;
 mod cursor;
 mod deadlines;
@@ -19,6 +20,8 @@ pub mod keys;
 mod lists;
 mod records;
 mod redrive;
+mod solutions;
+mod suggest;
 mod timeline;
 mod webhooks;
 
@@ -27,10 +30,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub use contacts::ContactsPage;
 pub use cursor::CursorError;
 pub use deadlines::Due;
 pub use deals::Commit;
-pub use directory::Imported;
+pub use directory::{Imported, Known};
 pub use duplicates::PossibleDuplicate;
 pub use error::Error;
 pub use favorites::MAX_FAVORITES;
@@ -42,6 +46,7 @@ pub use records::{
     RecipientRecord, SnapshotRecord,
 };
 pub use redrive::WrittenPage;
+pub use solutions::{SolutionsPage, SolutionsQuery};
 pub use timeline::{TimelinePage, TimelineQuery};
 pub use webhooks::{AttemptRecord, Webhooks};
 

@@ -101,7 +101,7 @@ pub(crate) struct PersonRecord {
 }
 
 impl PersonRecord {
-    fn of(person: &Person) -> Self {
+    pub(crate) fn of(person: &Person) -> Self {
         Self {
             name: Some(person.name.to_string()),
             phone: written(person.phone.as_ref()),

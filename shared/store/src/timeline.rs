@@ -158,7 +158,7 @@ impl Store {
     }
 }
 
-fn sort_key(item: &Item) -> Result<String, Error> {
+pub(crate) fn sort_key(item: &Item) -> Result<String, Error> {
     match item.get(keys::SK) {
         Some(AttributeValue::S(text)) => Ok(text.clone()),
         _ => Err(Error::Corrupt("an item without a sort key".into())),
