@@ -208,6 +208,19 @@ pub(crate) fn invite(deal: &Deal, invite: &Invite, by: &Actor, now: Timestamp) -
     Ok(lapsed.into_iter().chain([event]).collect())
 }
 
+/// Whom the owner could invite to the deal as it stands: those that have no part in it, while there is room, and those whose
+/// last invitation came to nothing. The same rule as that of [`invite`], before anything is sent.
+pub fn invitable(deal: &Deal, by: &Actor) -> Result<impl Fn(&OrganizationId) -> bool, Refusal> {
+    let own = open_deal(deal, by)?;
+    let room = deal.views().count() < MAX_PARTICIPANTS;
+    Ok(move |organization: &OrganizationId| {
+        !own.organization.is(organization)
+            && deal
+                .view(organization)
+                .map_or(room, Opportunity::may_be_invited_again)
+    })
+}
+
 /// The rule: the owner takes back what is still pending.
 pub(crate) fn withdraw(
     deal: &Deal,

@@ -18,6 +18,8 @@
 //! | notes | [`note`] |
 //! | reminding, expiring | [`Deal::due`], [`Deal::lapse`], [`Opportunity::at`] |
 //! | who is told | [`Event::notices`] |
+//! | what is counted of an organization | [`record`] |
+//! | which partner comes first | [`ranking`] |
 //! | lines of an import | [`import`] |
 //! | webhooks | [`WebhookForm`] |
 //!
@@ -36,6 +38,8 @@ pub mod invite;
 mod money;
 pub mod note;
 mod opportunity;
+pub mod ranking;
+pub mod record;
 mod refusal;
 pub mod respond;
 mod summary;
@@ -61,6 +65,8 @@ pub use opportunity::{
     Opportunity, OrganizationKind, Outcome, Party, Person, Progress, Qualification, QualificationName, Reason,
     Response, ResponseWindow, Solution, Stage, Standing, Work,
 };
+pub use ranking::{Advice, Ask, Candidate, Part, PartName, Ranked, Ranking, Share};
+pub use record::{Counter, Likeness, Month, Record, Size};
 pub use refusal::Refusal;
 pub use respond::RespondForm;
 pub use summary::{Bucket, CampaignTally, Summary, Tally};
