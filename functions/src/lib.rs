@@ -7,6 +7,7 @@ pub mod close;
 mod command;
 pub mod create;
 pub mod deliver;
+pub mod directory;
 pub mod expire;
 pub mod favorite;
 pub mod get;
@@ -16,6 +17,7 @@ pub mod list;
 pub mod notes;
 pub mod notifications;
 pub mod notify;
+mod partners;
 mod redrive;
 mod representation;
 pub mod respond;
@@ -45,6 +47,7 @@ pub async fn invoke(name: &str, app: &App, event: Value, deadline: u64) -> Resul
         "summary" => edge::invoke_http("summary", app, event, summary::handle).await,
         "notifications" => edge::invoke_http("notifications", app, event, notifications::handle).await,
         "webhooks" => edge::invoke_http("webhooks", app, event, webhooks::handle).await,
+        "directory" => edge::invoke_http("directory", app, event, directory::handle).await,
         "expire" => edge::invoke_event("expire", app, event, deadline, expire::handle).await,
         "notify" => edge::invoke_event("notify", app, event, deadline, notify::handle).await,
         "deliver" => edge::invoke_event("deliver", app, event, deadline, deliver::handle).await,

@@ -703,6 +703,9 @@ mod tests {
                 "GET /v1/opportunities/{id} → get",
                 "GET /v1/opportunities/{id}/history → get",
                 "GET /v1/opportunities/{id}/notes → notes",
+                "GET /v1/opportunities/{id}/partners → directory",
+                "GET /v1/partners → directory",
+                "GET /v1/partners/me → directory",
                 "GET /v1/summary → summary",
                 "GET /v1/webhooks → webhooks",
                 "GET /v1/webhooks/{id} → webhooks",
@@ -724,7 +727,7 @@ mod tests {
                 "{name} outlives the gateway"
             );
         }
-        assert_eq!(template.functions.len(), 16);
+        assert_eq!(template.functions.len(), 17);
     }
 
     #[test]

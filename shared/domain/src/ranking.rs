@@ -164,6 +164,8 @@ pub struct Ranked<'a> {
     pub parts: Vec<Part>,
     /// What its profile says of what is asked for, for a person.
     pub says: Vec<String>,
+    /// What was counted of it, by name.
+    pub counts: Vec<(String, u64)>,
     /// Where it stands: texts of this sort best first, and each is another.
     pub place: String,
 }
@@ -304,6 +306,7 @@ impl Ranking {
             score,
             parts: self.parts(&candidate.record),
             says: self.says(organization),
+            counts: self.counts(&candidate.record),
             place,
         }
     }
@@ -475,6 +478,18 @@ impl Ranking {
                 (because, named([("accepted", taken)]).into_iter().chain(alike).collect())
             }
         }
+    }
+
+    fn counts(&self, record: &Record) -> Vec<(String, u64)> {
+        let count = |counter: &Counter| record.get(counter);
+        named([
+            ("answered", count(&Counter::Answered)),
+            ("expired", count(&Counter::Unanswered)),
+            ("accepted", count(&Counter::Taken)),
+            ("reportedInTime", count(&Counter::ClosedInTime)),
+            ("reportedLate", count(&Counter::ClosedLate)),
+            ("overdue", record.overdue(self.now)),
+        ])
     }
 
     fn says(&self, organization: &Organization) -> Vec<String> {

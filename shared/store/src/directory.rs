@@ -47,6 +47,9 @@ struct OrganizationRecord {
     #[serde(default)]
     co_sell_ready_solutions: u64,
     digest: String,
+    /// Absent in what was imported before there was a list of all organizations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tab_pk: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,8 +125,10 @@ impl Store {
             solution_areas: organization.solution_areas.iter().map(ToString::to_string).collect(),
             co_sell_ready_solutions: 0,
             digest: String::new(),
+            tab_pk: None,
         };
         let digest = digest(&record);
+        let (tab_pk, tab_sk) = keys::listed_profile(&record.id);
         for _ in 0..ATTEMPTS {
             let found = self.get_all([key.clone()], true).await?.remove(&key);
             let old = found.map(from_item::<OrganizationRecord>).transpose()?;
@@ -134,7 +139,8 @@ impl Store {
                 );
                 return Ok(Imported::Refused("/organizationKind", flaw));
             }
-            if old.as_ref().is_some_and(|old| old.digest == digest) {
+            let is_listed = |old: &OrganizationRecord| old.tab_pk.as_ref() == Some(&tab_pk);
+            if old.as_ref().is_some_and(|old| old.digest == digest && is_listed(old)) {
                 return Ok(Imported::Unchanged);
             }
             // An update, not a put: the count of solutions is another writer's.
@@ -143,8 +149,11 @@ impl Store {
                 .set_key(Some(key.attributes()))
                 .update_expression(
                     "SET id = :id, #name = :name, kind = :kind, countries = :countries, solutionAreas = :areas, \
-                     digest = :digest, coSellReadySolutions = if_not_exists(coSellReadySolutions, :zero)",
+                     digest = :digest, coSellReadySolutions = if_not_exists(coSellReadySolutions, :zero), \
+                     tabPk = :tabPk, tabSk = :tabSk",
                 )
+                .expression_attribute_values(":tabPk", keys::text(&tab_pk))
+                .expression_attribute_values(":tabSk", keys::text(&tab_sk))
                 .expression_attribute_names("#name", "name")
                 .expression_attribute_values(":id", keys::text(&record.id))
                 .expression_attribute_values(":name", keys::text(&record.name))
@@ -419,7 +428,7 @@ fn read<T: domain::Parse>(text: &str) -> Result<T, Error> {
     T::parse(text).map_err(|flaw| Error::Corrupt(flaw.message))
 }
 
-fn organization(item: &Item) -> Result<Organization, Error> {
+pub(crate) fn organization(item: &Item) -> Result<Organization, Error> {
     let record: OrganizationRecord = from_item(item.clone())?;
     Ok(Organization {
         party: Party {

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use chrono::TimeDelta;
-use domain::{Actor, DealId, Opportunity, OrganizationId, Timestamp};
+use domain::{Actor, Counter, DealId, Likeness, Opportunity, OrganizationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::cursor::{Cursor, CursorError, Place};
 use crate::deals::jitter;
 use crate::error::{Cancelled, cancellation};
+use crate::partners::ALIKE_COUNT;
 use crate::records::{OpportunityRecord, from_item, to_item};
 use crate::{Error, EventRecord, Item, Store, keys};
 
@@ -39,9 +40,10 @@ pub struct Telling {
 }
 
 impl Telling {
-    /// As many items as it may add to a transaction: the mark, the counter, and for each recipient message and head.
+    /// As many items as it may add to a transaction: the mark, the counters, for each recipient message and head, and one
+    /// for everything that an accepted deal has in common with others.
     fn items(&self) -> usize {
-        2 + 2 * self.messages.len()
+        2 + 2 * self.messages.len() + self.event.counts.len()
     }
 }
 
@@ -162,11 +164,21 @@ impl Store {
     ) -> Result<Vec<(Part, TransactWriteItem)>, Error> {
         let mut items = Vec::new();
         let mut last = heads.clone();
-        let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        // One update of each counting item, whatever is counted in it: a transaction takes an item once.
+        let mut counts: BTreeMap<&str, BTreeMap<String, i64>> = BTreeMap::new();
+        let mut alike: BTreeMap<(Likeness, &str), i64> = BTreeMap::new();
         for &index in open {
             let Telling { event, messages } = &tellings[index];
             items.push((Part::Mark(index), self.mark_told(event, now)?));
-            *counts.entry((&event.organization_id, &event.event_type)).or_default() += 1;
+            let organization = event.organization_id.as_str();
+            let counted = counts.entry(organization).or_default();
+            *counted.entry(event.event_type.clone()).or_default() += 1;
+            for (counter, count) in event.counts()? {
+                match counter {
+                    Counter::Alike(likeness) => *alike.entry((likeness, organization)).or_default() += count,
+                    counter => *counted.entry(counter.to_string()).or_default() += count,
+                }
+            }
             for (recipient, detail) in messages {
                 let number = last.get_mut(recipient).expect("every recipient's head was read");
                 *number += 1;
@@ -204,21 +216,27 @@ impl Store {
             };
             items.push((Part::Other, self.update_item(update)?));
         }
-        // One update of an organization's counters, whatever is counted: a transaction takes an item once.
-        let mut counters: BTreeMap<&str, Vec<(&str, u32)>> = BTreeMap::new();
-        for ((organization, event_type), count) in counts {
-            counters.entry(organization).or_default().push((event_type, count));
-        }
-        for (organization, counts) in counters {
+        for (organization, counts) in counts {
+            let (tab_pk, tab_sk) = keys::listed_counts(organization);
             let adds: Vec<_> = (0..counts.len()).map(|index| format!("#c{index} :c{index}")).collect();
             let mut update = Update::builder()
                 .set_key(Some(keys::event_counts(organization).attributes()))
-                .update_expression(format!("ADD {}", adds.join(", ")));
-            for (index, (event_type, count)) in counts.into_iter().enumerate() {
+                .update_expression(format!("SET tabPk = :tabPk, tabSk = :tabSk ADD {}", adds.join(", ")))
+                .expression_attribute_values(":tabPk", keys::text(&tab_pk))
+                .expression_attribute_values(":tabSk", keys::text(&tab_sk));
+            for (index, (counter, count)) in counts.into_iter().enumerate() {
                 update = update
-                    .expression_attribute_names(format!("#c{index}"), event_type)
-                    .expression_attribute_values(format!(":c{index}"), number(count.into()));
+                    .expression_attribute_names(format!("#c{index}"), counter)
+                    .expression_attribute_values(format!(":c{index}"), number(count));
             }
+            items.push((Part::Other, self.update_item(update)?));
+        }
+        for ((likeness, organization), count) in alike {
+            let update = Update::builder()
+                .set_key(Some(keys::alike_of(&likeness, organization).attributes()))
+                .update_expression("ADD #count :count")
+                .expression_attribute_names("#count", ALIKE_COUNT)
+                .expression_attribute_values(":count", number(count));
             items.push((Part::Other, self.update_item(update)?));
         }
         Ok(items)
@@ -361,6 +379,6 @@ impl Store {
     }
 }
 
-fn number(value: u64) -> AttributeValue {
+fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

@@ -17,6 +17,7 @@ mod feed;
 mod idempotency;
 pub mod keys;
 mod lists;
+mod partners;
 mod records;
 mod redrive;
 mod timeline;
@@ -27,7 +28,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-pub use cursor::CursorError;
+pub use cursor::{CursorError, place_after, place_of};
 pub use deadlines::Due;
 pub use deals::Commit;
 pub use directory::Imported;
