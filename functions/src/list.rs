@@ -84,7 +84,11 @@ fn limit(text: &str) -> Result<usize, Flaw> {
 }
 
 /// The value of a query parameter that may be left away.
-pub(crate) fn optional<T>(query: &Query, name: &str, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<Option<T>, Problem> {
+pub(crate) fn optional<T>(
+    query: &Query,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, Flaw>,
+) -> Result<Option<T>, Problem> {
     query.get(name).map(|text| parameter(name, parse(text))).transpose()
 }
 

@@ -214,10 +214,7 @@ pub fn invitable(deal: &Deal, by: &Actor) -> Result<impl Fn(&OrganizationId) -> 
     let own = open_deal(deal, by)?;
     let room = deal.views().count() < MAX_PARTICIPANTS;
     Ok(move |organization: &OrganizationId| {
-        !own.organization.is(organization)
-            && deal
-                .view(organization)
-                .map_or(room, Opportunity::may_be_invited_again)
+        !own.organization.is(organization) && deal.view(organization).map_or(room, Opportunity::may_be_invited_again)
     })
 }
 

@@ -323,7 +323,8 @@ impl Ranking {
         prompt.add(Counter::Answered, 1);
         prompt.add(Counter::Unused, THOUSANDTHS);
         let text = if answered + unanswered == 0 {
-            "Answer the first invitations soon: nothing is known of you yet, so that you stand at the average.".to_owned()
+            "Answer the first invitations soon: nothing is known of you yet, so that you stand at the average."
+                .to_owned()
         } else if unanswered > 0 {
             format!(
                 "Answer every invitation before respondBy: {unanswered} of {} expired. A decline is an answer as well.",
@@ -385,7 +386,9 @@ impl Ranking {
     }
 
     fn value(&self, name: PartName, record: &Record) -> u64 {
-        self.combine(name, |measure, average| measure.seen(record, self.now).smoothed(average))
+        self.combine(name, |measure, average| {
+            measure.seen(record, self.now).smoothed(average)
+        })
     }
 
     fn combine(&self, name: PartName, value: impl Fn(&Measure, u64) -> u64) -> u64 {
@@ -438,7 +441,11 @@ impl Ranking {
                         plural(answered + expired, "invitation")
                     ),
                 };
-                let counts = [("answered", answered), ("expired", expired), ("windowLeftPercent", left)];
+                let counts = [
+                    ("answered", answered),
+                    ("expired", expired),
+                    ("windowLeftPercent", left),
+                ];
                 (because, named(counts))
             }
             PartName::Reliability => {
@@ -449,10 +456,18 @@ impl Ranking {
                     _ => format!(
                         "Reported how {} ended, {in_time} of them in time; {} open past the month of the close date.",
                         plural(in_time + late, "accepted deal"),
-                        if overdue == 1 { "1 is".to_owned() } else { format!("{overdue} are") }
+                        if overdue == 1 {
+                            "1 is".to_owned()
+                        } else {
+                            format!("{overdue} are")
+                        }
                     ),
                 };
-                let counts = [("reportedInTime", in_time), ("reportedLate", late), ("overdue", overdue)];
+                let counts = [
+                    ("reportedInTime", in_time),
+                    ("reportedLate", late),
+                    ("overdue", overdue),
+                ];
                 (because, named(counts))
             }
             PartName::Fit => {
@@ -498,12 +513,13 @@ impl Ranking {
             .filter(|(_, publisher)| **publisher == organization.party.id)
             .map(|(id, _)| format!("Publishes {id}."));
         let country = self.ask.country.iter();
-        let country = country
-            .filter(|_| !organization.countries.is_empty())
-            .map(|country| {
-                let sells = organization.countries.contains(country);
-                format!("Says that it {} in {country}.", if sells { "sells" } else { "does not sell" })
-            });
+        let country = country.filter(|_| !organization.countries.is_empty()).map(|country| {
+            let sells = organization.countries.contains(country);
+            format!(
+                "Says that it {} in {country}.",
+                if sells { "sells" } else { "does not sell" }
+            )
+        });
         published.chain(country).collect()
     }
 }
@@ -536,3 +552,6 @@ fn digest(asking: &str, id: &str) -> u64 {
     let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^ (mixed >> 33)
 }
+
+#[cfg(test)]
+mod tests;

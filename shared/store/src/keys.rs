@@ -27,8 +27,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, Likeness, OrganizationId, SolutionId, Stage, Timestamp,
-    UserId, WebhookId,
+    Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, Likeness, OrganizationId, SolutionId, Stage,
+    Timestamp, UserId, WebhookId,
 };
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
