@@ -171,8 +171,14 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
+/// Organizations that do now this, now that, some that always do the same, and newcomers.
 fn exchange() -> impl Strategy<Value = Exchange> {
-    vec(vec(deed(), 0..25), 1..7)
+    let deeds = prop_oneof![
+        2 => vec(deed(), 0..25),
+        2 => (deed(), 0..80usize).prop_map(|(deed, times)| vec![deed; times]),
+        1 => Just(Vec::new()),
+    ];
+    vec(deeds, 1..7)
 }
 
 proptest! {
