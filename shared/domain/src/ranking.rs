@@ -4,11 +4,12 @@
 //!
 //! | part | weight | an observation | its value |
 //! |---|---|---|---|
-//! | responsiveness | 4 | an invitation that was answered | ½, and ½ of the share of the response window that was left over |
+//! | responsiveness | 3 | an invitation that was answered | ½, and ½ of the share of the response window that was left over |
 //! | | | an invitation that expired | 0 |
-//! | fit, only where something is asked for | 4 | an accepted deal | 1 if it has in common what is asked for, else 0 |
-//! | reliability | 2 | an accepted deal whose end was reported in time, or late | 1, or ½ |
+//! | fit, only where something is asked for | 3 | an accepted deal | 1 if it has in common what is asked for, else 0 |
+//! | reliability | 1 | an accepted deal whose end was reported in time, or late | 1, or ½ |
 //! | | | one that is open although its close date's month is over | 0 |
+//! | | | where something is asked for, one that is open and may be | the average |
 //!
 //! The value of a part is `(5 × average + sum of the values) ÷ (5 + number of observations)`: everybody starts at the
 //! average and moves away from it with what is seen (Bayesian smoothing). The average is that of the organizations, each
@@ -16,7 +17,10 @@
 //! organizations and not observations, because then an expiry costs the organization at least as much as it costs anybody
 //! else through the average, and so never lets it pass somebody.
 //!
-//! Fit is the mean of what was asked for: solutions count twice, country and size once. The score is the mean of the parts by
+//! Fit is the mean of what was asked for: solutions count twice, country and size once. Where something is asked for, what
+//! reliability gives is multiplied by the fit: else whoever accepts everything, and reports at once that it lost, would rise by
+//! that. With this an accepted deal that has nothing in common with what is asked for never counts for more than its decline
+//! would have, however it ends; for the same reason open deals count as the average there. The score is the mean of the parts by
 //! their weights. All of it is whole billionths, rounded down: sums come out the same in any order.
 //!
 //! Whose scores are equal, such as all that are new, are told apart by what their profiles say of what is asked for, and then by
@@ -51,8 +55,8 @@ words!(
 impl PartName {
     const fn weight(self) -> u64 {
         match self {
-            Self::Responsiveness | Self::Fit => 4,
-            Self::Reliability => 2,
+            Self::Responsiveness | Self::Fit => 3,
+            Self::Reliability => 1,
         }
     }
 }
@@ -99,7 +103,7 @@ impl Ask {
                 .map(|solution| (solution.id.clone(), solution.publisher.clone()))
                 .collect(),
             country: Some(view.customer.country.clone()),
-            size: Some(Size::of(&view.estimated_value)),
+            size: view.estimated_value.as_ref().map(Size::of),
         }
     }
 
@@ -195,8 +199,14 @@ impl Seen {
     }
 
     fn smoothed(self, average: u64) -> u64 {
-        let sum = u128::from(PRIOR) * u128::from(average) + self.sum;
-        narrow(sum / u128::from(PRIOR + self.number))
+        self.among(0, average)
+    }
+
+    /// The same, with so many more of which nothing is known yet.
+    fn among(self, unknown: u64, average: u64) -> u64 {
+        let prior = PRIOR + unknown;
+        let sum = u128::from(prior) * u128::from(average) + self.sum;
+        narrow(sum / u128::from(prior + self.number))
     }
 }
 
@@ -380,33 +390,45 @@ impl Ranking {
     }
 
     fn names(&self) -> impl Iterator<Item = PartName> {
-        let asked = !self.ask.dimensions().is_empty();
+        let asked = self.asks();
         let names = PartName::ALL.iter().copied();
         names.filter(move |name| asked || *name != PartName::Fit)
     }
 
     fn value(&self, name: PartName, record: &Record) -> u64 {
-        self.combine(name, |measure, average| {
-            measure.seen(record, self.now).smoothed(average)
+        self.combine(name, &|measure, average| {
+            let seen = measure.seen(record, self.now);
+            match measure {
+                Measure::Reliability if self.asks() => seen.among(record.open_from(self.now), average),
+                _ => seen.smoothed(average),
+            }
         })
     }
 
-    fn combine(&self, name: PartName, value: impl Fn(&Measure, u64) -> u64) -> u64 {
-        let value = |measure: Measure| {
+    fn combine(&self, name: PartName, value: &impl Fn(&Measure, u64) -> u64) -> u64 {
+        let of = |measure: Measure| {
             let average = self.averages.get(&measure).copied().unwrap_or(HALF);
             value(&measure, average)
         };
         match name {
-            PartName::Responsiveness => value(Measure::Responsiveness),
-            PartName::Reliability => value(Measure::Reliability),
+            PartName::Responsiveness => of(Measure::Responsiveness),
+            PartName::Reliability if self.asks() => {
+                let reliability = u128::from(of(Measure::Reliability));
+                narrow(reliability * u128::from(self.combine(PartName::Fit, value)) / u128::from(WHOLE))
+            }
+            PartName::Reliability => of(Measure::Reliability),
             PartName::Fit => {
                 let dimensions = self.ask.dimensions().into_iter().map(|(weight, alike)| {
-                    let values = alike.into_iter().map(|likeness| (1, value(Measure::Alike(likeness))));
+                    let values = alike.into_iter().map(|likeness| (1, of(Measure::Alike(likeness))));
                     (weight, mean(values).0)
                 });
                 mean(dimensions).0
             }
         }
+    }
+
+    fn asks(&self) -> bool {
+        !self.ask.dimensions().is_empty()
     }
 
     fn parts(&self, record: &Record) -> Vec<Part> {
@@ -417,7 +439,7 @@ impl Ranking {
                 name,
                 value: Share(self.value(name, record)),
                 weight: Share(name.weight() * WHOLE / weights),
-                average: Share(self.combine(name, |_, average| average)),
+                average: Share(self.combine(name, &|_, average| average)),
                 because,
                 counts,
             }

@@ -119,7 +119,8 @@ impl Likeness {
             .map(|solution| Self::Solution(solution.id.clone()));
         let country = Self::Country(view.customer.country.clone());
         solutions
-            .chain([country, Self::Size(Size::of(&view.estimated_value))])
+            .chain([country])
+            .chain(view.estimated_value.as_ref().map(Size::of).map(Self::Size))
             .collect()
     }
 
@@ -223,6 +224,15 @@ impl Record {
         u64::try_from(overdue).unwrap_or(0)
     }
 
+    /// Accepted deals that have not ended and need not have.
+    pub(crate) fn open_from(&self, now: Month) -> u64 {
+        let open = self.counts.iter().filter_map(|(counter, count)| match counter {
+            Counter::Open(month) if *month >= now => Some(*count),
+            _ => None,
+        });
+        u64::try_from(open.sum::<i64>()).unwrap_or(0)
+    }
+
     /// Open deals by the month in which they were to close, as far as that is over.
     pub(crate) fn open_before(&self, now: Month) -> impl Iterator<Item = (Month, i64)> {
         self.counts.iter().filter_map(move |(counter, count)| match counter {
@@ -246,7 +256,9 @@ pub(crate) fn counts(
     let Some(invitation) = before.invitation().filter(|_| before.direction() == Direction::Inbound) else {
         return Vec::new();
     };
-    let due = |view: &Opportunity| Month::of_date(view.estimated_close_date);
+    // Whatever was accepted has a close date, a lead as well.
+    let due = |view: &Opportunity| view.estimated_close_date.map(Month::of_date);
+    let open = |view: &Opportunity, number: i64| due(view).map(|month| (Counter::Open(month), number));
     let answered = || {
         vec![
             (Counter::Answered, 1),
@@ -258,7 +270,7 @@ pub(crate) fn counts(
         Change::Accepted(_) => {
             let mut counts = answered();
             counts.push((Counter::Taken, 1));
-            counts.push((Counter::Open(due(after)), 1));
+            counts.extend(open(after, 1));
             // As the deal was sent: what the organization itself makes of it would let it say what it is good at.
             let alike = Likeness::of(before).into_iter();
             counts.extend(alike.map(|likeness| (Counter::Alike(likeness), 1)));
@@ -268,20 +280,17 @@ pub(crate) fn counts(
         Change::Updated(edits) => edits
             .iter()
             .filter_map(|edit| match edit {
-                Edit::EstimatedCloseDate(date) => Some((Month::of_date(date.from), Month::of_date(date.to))),
+                Edit::EstimatedCloseDate(date) => Some((date.from.map(Month::of_date), date.to.map(Month::of_date))),
                 _ => None,
             })
             .filter(|(from, to)| from != to)
-            .flat_map(|(from, to)| [(Counter::Open(from), -1), (Counter::Open(to), 1)])
+            .flat_map(|(from, to)| [(from, -1), (to, 1)])
+            .filter_map(|(month, number)| Some((Counter::Open(month?), number)))
             .collect(),
         Change::Won(_) | Change::Lost(_) => {
-            let due = due(before);
-            let reported = if Month::of(at) <= due {
-                Counter::ClosedInTime
-            } else {
-                Counter::ClosedLate
-            };
-            vec![(Counter::Open(due), -1), (reported, 1)]
+            let late = due(before).is_some_and(|due| due < Month::of(at));
+            let reported = if late { Counter::ClosedLate } else { Counter::ClosedInTime };
+            open(before, -1).into_iter().chain([(reported, 1)]).collect()
         }
         Change::Created(_) | Change::Invited(_) | Change::Reminded | Change::Withdrawn | Change::NoteAdded(_) => {
             Vec::new()

@@ -147,11 +147,16 @@ fn scores(exchange: &Exchange) -> [Vec<i64>; 2] {
 /// The first of the exchange comes no closer to anybody that is before it, and nobody behind it comes closer.
 fn is_no_better(before: &Exchange, after: &Exchange) -> Result<(), TestCaseError> {
     for (before, after) in scores(before).iter().zip(&scores(after)) {
-        prop_assert!(after[0] <= before[0] + ROUNDING, "{before:?} {after:?}");
-        for other in 1..before.len() {
-            let lead = |scores: &[i64]| scores[0] - scores[other];
-            prop_assert!(lead(after) <= lead(before) + ROUNDING, "{other}: {before:?} {after:?}");
-        }
+        leads_no_more(before, after)?;
+    }
+    Ok(())
+}
+
+fn leads_no_more(before: &[i64], after: &[i64]) -> Result<(), TestCaseError> {
+    prop_assert!(after[0] <= before[0] + ROUNDING, "{before:?} {after:?}");
+    for other in 1..before.len() {
+        let lead = |scores: &[i64]| scores[0] - scores[other];
+        prop_assert!(lead(after) <= lead(before) + ROUNDING, "{other}: {before:?} {after:?}");
     }
     Ok(())
 }
@@ -207,11 +212,16 @@ proptest! {
 
     #[test]
     fn accepting_what_does_not_fit_is_never_better_than_declining_it(others in exchange(), unused in 0..=1_000i64) {
-        for end in [End::NotDue, End::Overdue] {
+        for end in [End::NotDue, End::Overdue, End::Late, End::InTime] {
             let (mut declined, mut accepted) = (others.clone(), others.clone());
             declined[0].push(Deed::Declined { unused });
             accepted[0].push(Deed::Accepted { unused, alike: [false; 4], end });
-            is_no_better(&declined, &accepted)?;
+            let ([asked, listed], [asked_then, listed_then]) = (scores(&declined), scores(&accepted));
+            leads_no_more(&asked, &asked_then)?;
+            // Where nothing is asked for nothing is unfit, and a report in time is worth what it is.
+            if matches!(end, End::NotDue | End::Overdue) {
+                leads_no_more(&listed, &listed_then)?;
+            }
         }
         // And it raises the fit of nobody for anything that is asked for, its own neither.
         let mut accepted = others.clone();
