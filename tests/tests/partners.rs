@@ -145,6 +145,14 @@ async fn everything_is_counted_once_however_often_and_by_how_many_it_is_passed_o
         json!({"accepted": 2, "solution:erp": 1, "country:US": 1})
     );
     assert_eq!(
+        part(fabrikam, "reliability")["counts"],
+        json!({"overdue": 0, "inTime:solution:erp": 1, "late:solution:erp": 0, "inTime:country:US": 1, "late:country:US": 0})
+    );
+    assert_eq!(
+        part(fabrikam, "reliability")["because"],
+        "Reported in time, of those that ended: 1 of 1 with erp, 1 of 1 in US; 0 are open past the month of the close date."
+    );
+    assert_eq!(
         part(fabrikam, "fit")["because"],
         "Of 2 accepted deals: 1 with erp, 1 in US."
     );
@@ -506,6 +514,8 @@ fn the_worked_example_is_right() {
                 ("open:2027-09", 1),
                 ("solution:erp", 4),
                 ("country:US", 3),
+                ("inTime:solution:erp", 3),
+                ("inTime:country:US", 2),
             ],
         ),
         organization(

@@ -4,12 +4,11 @@
 //!
 //! | part | weight | an observation | its value |
 //! |---|---|---|---|
-//! | responsiveness | 3 | an invitation that was answered | ½, and ½ of the share of the response window that was left over |
+//! | responsiveness | 4 | an invitation that was answered | ½, and ½ of the share of the response window that was left over |
 //! | | | an invitation that expired | 0 |
-//! | fit, only where something is asked for | 3 | an accepted deal | 1 if it has in common what is asked for, else 0 |
-//! | reliability | 1 | an accepted deal whose end was reported in time, or late | 1, or ½ |
+//! | fit, only where something is asked for | 4 | an accepted deal | 1 if it has in common what is asked for, else 0 |
+//! | reliability | 2 | an accepted deal whose end was reported in time, or late | 1, or ½ |
 //! | | | one that is open although its close date's month is over | 0 |
-//! | | | where something is asked for, one that is open and may be | the average |
 //!
 //! The value of a part is `(5 × average + sum of the values) ÷ (5 + number of observations)`: everybody starts at the
 //! average and moves away from it with what is seen (Bayesian smoothing). The average is that of the organizations, each
@@ -17,10 +16,10 @@
 //! organizations and not observations, because then an expiry costs the organization at least as much as it costs anybody
 //! else through the average, and so never lets it pass somebody.
 //!
-//! Fit is the mean of what was asked for: solutions count twice, country and size once. Where something is asked for, what
-//! reliability gives is multiplied by the fit: else whoever accepts everything, and reports at once that it lost, would rise by
-//! that. With this an accepted deal that has nothing in common with what is asked for never counts for more than its decline
-//! would have, however it ends; for the same reason open deals count as the average there. The score is the mean of the parts by
+//! Fit is the mean of what was asked for: solutions count twice, country and size once. So is reliability where something is
+//! asked for: of the reports only those count of deals that have it in common, and of what is overdue all. Else whoever accepts
+//! everything, and at once reports that it is lost, would rise by its reports; so an accepted deal that has nothing in common
+//! with what is asked for never counts for more than its decline would have, however it ends. The score is the mean of the parts by
 //! their weights. All of it is whole billionths, rounded down: sums come out the same in any order.
 //!
 //! Whose scores are equal, such as all that are new, are told apart by what their profiles say of what is asked for, and then by
@@ -55,8 +54,8 @@ words!(
 impl PartName {
     const fn weight(self) -> u64 {
         match self {
-            Self::Responsiveness | Self::Fit => 3,
-            Self::Reliability => 1,
+            Self::Responsiveness | Self::Fit => 4,
+            Self::Reliability => 2,
         }
     }
 }
@@ -199,14 +198,8 @@ impl Seen {
     }
 
     fn smoothed(self, average: u64) -> u64 {
-        self.among(0, average)
-    }
-
-    /// The same, with so many more of which nothing is known yet.
-    fn among(self, unknown: u64, average: u64) -> u64 {
-        let prior = PRIOR + unknown;
-        let sum = u128::from(prior) * u128::from(average) + self.sum;
-        narrow(sum / u128::from(prior + self.number))
+        let sum = u128::from(PRIOR) * u128::from(average) + self.sum;
+        narrow(sum / u128::from(PRIOR + self.number))
     }
 }
 
@@ -219,13 +212,20 @@ fn narrow(value: u128) -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Measure {
     Responsiveness,
+    /// Of all deals.
     Reliability,
+    /// Of deals that have this in common.
+    ReliabilityAlike(Likeness),
     Alike(Likeness),
 }
 
 impl Measure {
     fn seen(&self, record: &Record, now: Month) -> Seen {
         let count = |counter: &Counter| record.get(counter);
+        let reported = |in_time: u64, late: u64| Seen {
+            sum: u128::from(WHOLE) * u128::from(in_time) + u128::from(HALF) * u128::from(late),
+            number: in_time + late + record.overdue(now),
+        };
         match self {
             Self::Responsiveness => {
                 let answered = count(&Counter::Answered);
@@ -236,13 +236,11 @@ impl Measure {
                     number: answered + count(&Counter::Unanswered),
                 }
             }
-            Self::Reliability => {
-                let (in_time, late) = (count(&Counter::ClosedInTime), count(&Counter::ClosedLate));
-                Seen {
-                    sum: u128::from(WHOLE) * u128::from(in_time) + u128::from(HALF) * u128::from(late),
-                    number: in_time + late + record.overdue(now),
-                }
-            }
+            Self::Reliability => reported(count(&Counter::ClosedInTime), count(&Counter::ClosedLate)),
+            Self::ReliabilityAlike(likeness) => reported(
+                count(&Counter::AlikeInTime(likeness.clone())),
+                count(&Counter::AlikeLate(likeness.clone())),
+            ),
             Self::Alike(likeness) => {
                 let taken = count(&Counter::Taken);
                 let alike = count(&Counter::Alike(likeness.clone())).min(taken);
@@ -266,7 +264,8 @@ pub struct Ranking {
 impl Ranking {
     /// With the averages of these: all organizations of the exchange, in any order.
     pub fn new<'a>(all: impl IntoIterator<Item = &'a Candidate> + Clone, ask: Ask, now: Month) -> Self {
-        let alike = ask.likenesses().into_iter().map(Measure::Alike);
+        let alike = ask.likenesses().into_iter();
+        let alike = alike.flat_map(|alike| [Measure::Alike(alike.clone()), Measure::ReliabilityAlike(alike)]);
         let measures = [Measure::Responsiveness, Measure::Reliability].into_iter().chain(alike);
         let average = |measure: &Measure| {
             let means = all
@@ -396,34 +395,28 @@ impl Ranking {
     }
 
     fn value(&self, name: PartName, record: &Record) -> u64 {
-        self.combine(name, &|measure, average| {
-            let seen = measure.seen(record, self.now);
-            match measure {
-                Measure::Reliability if self.asks() => seen.among(record.open_from(self.now), average),
-                _ => seen.smoothed(average),
-            }
+        self.combine(name, |measure, average| {
+            measure.seen(record, self.now).smoothed(average)
         })
     }
 
-    fn combine(&self, name: PartName, value: &impl Fn(&Measure, u64) -> u64) -> u64 {
-        let of = |measure: Measure| {
+    fn combine(&self, name: PartName, value: impl Fn(&Measure, u64) -> u64) -> u64 {
+        let value = |measure: Measure| {
             let average = self.averages.get(&measure).copied().unwrap_or(HALF);
             value(&measure, average)
         };
+        let each = |measure: fn(Likeness) -> Measure| {
+            let dimensions = self.ask.dimensions().into_iter().map(|(weight, alike)| {
+                let values = alike.into_iter().map(|likeness| (1, value(measure(likeness))));
+                (weight, mean(values).0)
+            });
+            mean(dimensions).0
+        };
         match name {
-            PartName::Responsiveness => of(Measure::Responsiveness),
-            PartName::Reliability if self.asks() => {
-                let reliability = u128::from(of(Measure::Reliability));
-                narrow(reliability * u128::from(self.combine(PartName::Fit, value)) / u128::from(WHOLE))
-            }
-            PartName::Reliability => of(Measure::Reliability),
-            PartName::Fit => {
-                let dimensions = self.ask.dimensions().into_iter().map(|(weight, alike)| {
-                    let values = alike.into_iter().map(|likeness| (1, of(Measure::Alike(likeness))));
-                    (weight, mean(values).0)
-                });
-                mean(dimensions).0
-            }
+            PartName::Responsiveness => value(Measure::Responsiveness),
+            PartName::Fit => each(Measure::Alike),
+            PartName::Reliability if self.asks() => each(Measure::ReliabilityAlike),
+            PartName::Reliability => value(Measure::Reliability),
         }
     }
 
@@ -439,7 +432,7 @@ impl Ranking {
                 name,
                 value: Share(self.value(name, record)),
                 weight: Share(name.weight() * WHOLE / weights),
-                average: Share(self.combine(name, &|_, average| average)),
+                average: Share(self.combine(name, |_, average| average)),
                 because,
                 counts,
             }
@@ -470,19 +463,46 @@ impl Ranking {
                 ];
                 (because, named(counts))
             }
+            PartName::Reliability if self.asks() => {
+                let overdue = record.overdue(self.now);
+                let alike = self.ask.likenesses().into_iter().map(|likeness| {
+                    let in_time = count(&Counter::AlikeInTime(likeness.clone()));
+                    let late = count(&Counter::AlikeLate(likeness.clone()));
+                    (likeness, in_time, late)
+                });
+                let alike: Vec<_> = alike.collect();
+                let because = if overdue == 0 && alike.iter().all(|(_, in_time, late)| in_time + late == 0) {
+                    format!("No accepted deal like this has ended or should have yet, {average}")
+                } else {
+                    let each = alike.iter().map(|(likeness, in_time, late)| {
+                        in_words(likeness, &format!("{in_time} of {}", in_time + late))
+                    });
+                    let each: Vec<String> = each.collect();
+                    format!(
+                        "Reported in time, of those that ended: {}; {}.",
+                        each.join(", "),
+                        open_past(overdue)
+                    )
+                };
+                let alike = alike.into_iter().flat_map(|(likeness, in_time, late)| {
+                    let counters = [Counter::AlikeInTime(likeness.clone()), Counter::AlikeLate(likeness)];
+                    counters
+                        .map(|counter| counter.to_string())
+                        .into_iter()
+                        .zip([in_time, late])
+                });
+                let counts = named([("overdue", overdue)]).into_iter().chain(alike);
+                (because, counts.collect())
+            }
             PartName::Reliability => {
                 let (in_time, late) = (count(&Counter::ClosedInTime), count(&Counter::ClosedLate));
                 let overdue = record.overdue(self.now);
                 let because = match in_time + late + overdue {
                     0 => format!("No accepted deal has ended or should have yet, {average}"),
                     _ => format!(
-                        "Reported how {} ended, {in_time} of them in time; {} open past the month of the close date.",
+                        "Reported how {} ended, {in_time} of them in time; {}.",
                         plural(in_time + late, "accepted deal"),
-                        if overdue == 1 {
-                            "1 is".to_owned()
-                        } else {
-                            format!("{overdue} are")
-                        }
+                        open_past(overdue)
                     ),
                 };
                 let counts = [
@@ -501,11 +521,7 @@ impl Ranking {
                 let because = if taken == 0 {
                     format!("No deal was accepted yet, {average}")
                 } else {
-                    let each = alike.iter().map(|(likeness, number)| match likeness {
-                        Likeness::Solution(id) => format!("{number} with {id}"),
-                        Likeness::Country(country) => format!("{number} in {country}"),
-                        Likeness::Size(size) => format!("{number} of this size ({})", size.in_words()),
-                    });
+                    let each = alike.iter().map(|(likeness, number)| in_words(likeness, number));
                     let each: Vec<String> = each.collect();
                     format!("Of {}: {}.", plural(taken, "accepted deal"), each.join(", "))
                 };
@@ -548,6 +564,19 @@ impl Ranking {
 
 fn named<const N: usize>(counts: [(&str, u64); N]) -> Vec<(String, u64)> {
     counts.map(|(name, count)| (name.to_owned(), count)).to_vec()
+}
+
+fn in_words(likeness: &Likeness, number: impl fmt::Display) -> String {
+    match likeness {
+        Likeness::Solution(id) => format!("{number} with {id}"),
+        Likeness::Country(country) => format!("{number} in {country}"),
+        Likeness::Size(size) => format!("{number} of this size ({})", size.in_words()),
+    }
+}
+
+fn open_past(overdue: u64) -> String {
+    let are = if overdue == 1 { "is" } else { "are" };
+    format!("{overdue} {are} open past the month of the close date")
 }
 
 fn plural(count: u64, thing: &str) -> String {

@@ -164,6 +164,10 @@ pub enum Counter {
     Open(Month),
     /// Accepted deals that have this in common.
     Alike(Likeness),
+    /// Of those, the ones whose end was reported in time.
+    AlikeInTime(Likeness),
+    /// And the ones whose end was reported later.
+    AlikeLate(Likeness),
 }
 
 impl Counter {
@@ -178,6 +182,8 @@ impl Counter {
             "closedLate" => Self::ClosedLate,
             other => match other.split_once(':')? {
                 ("open", month) => Self::Open(Month::parse(month)?),
+                ("inTime", likeness) => Self::AlikeInTime(Likeness::parse(likeness)?),
+                ("late", likeness) => Self::AlikeLate(Likeness::parse(likeness)?),
                 _ => Self::Alike(Likeness::parse(other)?),
             },
         })
@@ -195,6 +201,8 @@ impl fmt::Display for Counter {
             Self::ClosedLate => f.write_str("closedLate"),
             Self::Open(month) => write!(f, "open:{month}"),
             Self::Alike(likeness) => likeness.fmt(f),
+            Self::AlikeInTime(likeness) => write!(f, "inTime:{likeness}"),
+            Self::AlikeLate(likeness) => write!(f, "late:{likeness}"),
         }
     }
 }
@@ -224,15 +232,6 @@ impl Record {
         u64::try_from(overdue).unwrap_or(0)
     }
 
-    /// Accepted deals that have not ended and need not have.
-    pub(crate) fn open_from(&self, now: Month) -> u64 {
-        let open = self.counts.iter().filter_map(|(counter, count)| match counter {
-            Counter::Open(month) if *month >= now => Some(*count),
-            _ => None,
-        });
-        u64::try_from(open.sum::<i64>()).unwrap_or(0)
-    }
-
     /// Open deals by the month in which they were to close, as far as that is over.
     pub(crate) fn open_before(&self, now: Month) -> impl Iterator<Item = (Month, i64)> {
         self.counts.iter().filter_map(move |(counter, count)| match counter {
@@ -250,6 +249,11 @@ pub(crate) fn counts(
     change: &Change,
     at: Timestamp,
 ) -> Vec<(Counter, i64)> {
+    // The deal as its owner has it: what the organization itself makes of it would let it say what it is good at.
+    let alike = |counter: fn(Likeness) -> Counter| {
+        let likenesses = Likeness::of(before.owner()).into_iter();
+        likenesses.map(move |likeness| (counter(likeness), 1))
+    };
     let (Ok(before), Ok(after)) = (before.view(organization), after.view(organization)) else {
         return Vec::new();
     };
@@ -271,9 +275,7 @@ pub(crate) fn counts(
             let mut counts = answered();
             counts.push((Counter::Taken, 1));
             counts.extend(open(after, 1));
-            // As the deal was sent: what the organization itself makes of it would let it say what it is good at.
-            let alike = Likeness::of(before).into_iter();
-            counts.extend(alike.map(|likeness| (Counter::Alike(likeness), 1)));
+            counts.extend(alike(Counter::Alike));
             counts
         }
         Change::Expired => vec![(Counter::Unanswered, 1)],
@@ -289,8 +291,13 @@ pub(crate) fn counts(
             .collect(),
         Change::Won(_) | Change::Lost(_) => {
             let late = due(before).is_some_and(|due| due < Month::of(at));
-            let reported = if late { Counter::ClosedLate } else { Counter::ClosedInTime };
-            open(before, -1).into_iter().chain([(reported, 1)]).collect()
+            let (reported, reported_alike): (_, fn(Likeness) -> Counter) = if late {
+                (Counter::ClosedLate, Counter::AlikeLate)
+            } else {
+                (Counter::ClosedInTime, Counter::AlikeInTime)
+            };
+            let counts = open(before, -1).into_iter().chain([(reported, 1)]);
+            counts.chain(alike(reported_alike)).collect()
         }
         Change::Created(_) | Change::Invited(_) | Change::Reminded | Change::Withdrawn | Change::NoteAdded(_) => {
             Vec::new()

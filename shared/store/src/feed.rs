@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use chrono::TimeDelta;
 use domain::{Actor, Counter, DealId, Likeness, Opportunity, OrganizationId, Timestamp};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::cursor::{Cursor, CursorError, Place};
 use crate::deals::jitter;
 use crate::error::{Cancelled, cancellation};
-use crate::partners::ALIKE_COUNT;
+use crate::partners::alike_count;
 use crate::records::{OpportunityRecord, from_item, to_item};
 use crate::{Error, EventRecord, Item, Store, keys};
 
@@ -166,7 +167,7 @@ impl Store {
         let mut last = heads.clone();
         // One update of each counting item, whatever is counted in it: a transaction takes an item once.
         let mut counts: BTreeMap<&str, BTreeMap<String, i64>> = BTreeMap::new();
-        let mut alike: BTreeMap<(Likeness, &str), i64> = BTreeMap::new();
+        let mut alike: BTreeMap<(Likeness, &str), BTreeMap<&str, i64>> = BTreeMap::new();
         for &index in open {
             let Telling { event, messages } = &tellings[index];
             items.push((Part::Mark(index), self.mark_told(event, now)?));
@@ -174,10 +175,14 @@ impl Store {
             let counted = counts.entry(organization).or_default();
             *counted.entry(event.event_type.clone()).or_default() += 1;
             for (counter, count) in event.counts()? {
-                match counter {
-                    Counter::Alike(likeness) => *alike.entry((likeness, organization)).or_default() += count,
-                    counter => *counted.entry(counter.to_string()).or_default() += count,
-                }
+                let sum = match alike_count(&counter) {
+                    Some((likeness, name)) => {
+                        let counted = alike.entry((likeness.clone(), organization)).or_default();
+                        counted.entry(name).or_default()
+                    }
+                    None => counted.entry(counter.to_string()).or_default(),
+                };
+                *sum += count;
             }
             for (recipient, detail) in messages {
                 let number = last.get_mut(recipient).expect("every recipient's head was read");
@@ -218,26 +223,19 @@ impl Store {
         }
         for (organization, counts) in counts {
             let (tab_pk, tab_sk) = keys::listed_counts(organization);
-            let adds: Vec<_> = (0..counts.len()).map(|index| format!("#c{index} :c{index}")).collect();
-            let mut update = Update::builder()
+            let adds = adds(counts.len());
+            let update = Update::builder()
                 .set_key(Some(keys::event_counts(organization).attributes()))
-                .update_expression(format!("SET tabPk = :tabPk, tabSk = :tabSk ADD {}", adds.join(", ")))
+                .update_expression(format!("SET tabPk = :tabPk, tabSk = :tabSk {adds}"))
                 .expression_attribute_values(":tabPk", keys::text(&tab_pk))
                 .expression_attribute_values(":tabSk", keys::text(&tab_sk));
-            for (index, (counter, count)) in counts.into_iter().enumerate() {
-                update = update
-                    .expression_attribute_names(format!("#c{index}"), counter)
-                    .expression_attribute_values(format!(":c{index}"), number(count));
-            }
-            items.push((Part::Other, self.update_item(update)?));
+            items.push((Part::Other, self.update_item(adding(update, counts))?));
         }
-        for ((likeness, organization), count) in alike {
+        for ((likeness, organization), counts) in alike {
             let update = Update::builder()
                 .set_key(Some(keys::alike_of(&likeness, organization).attributes()))
-                .update_expression("ADD #count :count")
-                .expression_attribute_names("#count", ALIKE_COUNT)
-                .expression_attribute_values(":count", number(count));
-            items.push((Part::Other, self.update_item(update)?));
+                .update_expression(adds(counts.len()));
+            items.push((Part::Other, self.update_item(adding(update, counts))?));
         }
         Ok(items)
     }
@@ -252,10 +250,7 @@ impl Store {
         )
     }
 
-    fn update_item(
-        &self,
-        update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
-    ) -> Result<TransactWriteItem, Error> {
+    fn update_item(&self, update: UpdateBuilder) -> Result<TransactWriteItem, Error> {
         let update = update.table_name(&self.table).build();
         let update = update.map_err(|error| Error::Refused(error.into()))?;
         Ok(TransactWriteItem::builder().update(update).build())
@@ -381,4 +376,19 @@ impl Store {
 
 fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
+}
+
+/// The expression that adds so many numbers, and [`adding`] what it refers to.
+fn adds(numbers: usize) -> String {
+    let adds: Vec<_> = (0..numbers).map(|index| format!("#c{index} :c{index}")).collect();
+    format!("ADD {}", adds.join(", "))
+}
+
+fn adding(update: UpdateBuilder, counts: BTreeMap<impl Into<String>, i64>) -> UpdateBuilder {
+    let counts = counts.into_iter().enumerate();
+    counts.fold(update, |update, (index, (counter, count))| {
+        update
+            .expression_attribute_names(format!("#c{index}"), counter)
+            .expression_attribute_values(format!(":c{index}"), number(count))
+    })
 }

@@ -11,7 +11,7 @@
 //! | organization | `ORG#<id>` | `PROFILE` | `PARTNERS#<shard>`, `<id>#PROFILE` | – |
 //! | its counters | `ORG#<id>` | `STATS#<shard>#TAB#<direction>#<stage>#<outcome>#<currency>`, `STATS#<shard>#CAMPAIGN#<campaign>` | – | – |
 //! | its events, counted, and its record | `ORG#<id>` | `EVENTS` | `PARTNERS#<shard>`, `<id>#EVENTS` | – |
-//! | accepted deals of an organization with a solution, country or size, counted | `ALIKE#<likeness>` | `<id>` | – | – |
+//! | accepted deals of an organization with a solution, country or size, counted, and how they were reported | `ALIKE#<likeness>` | `<id>` | – | – |
 //! | message to an organization | `FEED#<organization>` | `INBOX#<number>` | – | – |
 //! | number of its last message | `FEED#<organization>` | `HEAD` | – | – |
 //! | its webhooks | `ORG#<id>` | `WEBHOOKS` | – | – |

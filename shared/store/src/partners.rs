@@ -14,8 +14,22 @@ use futures_util::future::{try_join, try_join_all};
 use crate::directory::organization;
 use crate::{Error, Item, Store, keys};
 
-/// The count of an organization's accepted deals that have something in common.
-pub(crate) const ALIKE_COUNT: &str = "count";
+/// What is counted of an organization's accepted deals that have something in common: each is an attribute of one item.
+const ALIKE: [(&str, fn(Likeness) -> Counter); 3] = [
+    ("count", Counter::Alike),
+    ("inTime", Counter::AlikeInTime),
+    ("late", Counter::AlikeLate),
+];
+
+/// The attribute of a counter that is in the item of what deals have in common; `None` for those that are not.
+pub(crate) fn alike_count(counter: &Counter) -> Option<(&Likeness, &'static str)> {
+    match counter {
+        Counter::Alike(likeness) => Some((likeness, ALIKE[0].0)),
+        Counter::AlikeInTime(likeness) => Some((likeness, ALIKE[1].0)),
+        Counter::AlikeLate(likeness) => Some((likeness, ALIKE[2].0)),
+        _ => None,
+    }
+}
 
 impl Store {
     /// Every organization of the exchange, with its record; of what deals have in common only what is asked for. The index
@@ -36,9 +50,11 @@ impl Store {
             }
         }
         for (likeness, counts) in asked.iter().zip(alike) {
-            for (id, number) in counts {
+            for (id, item) in counts {
                 let record = records.entry(id).or_default();
-                record.add(Counter::Alike(likeness.clone()), number);
+                for (name, counter) in ALIKE {
+                    record.add(counter(likeness.clone()), item.get(name).and_then(number).unwrap_or(0));
+                }
             }
         }
         let candidates = profiles.into_iter().map(|(id, organization)| Candidate {
@@ -62,7 +78,7 @@ impl Store {
         Ok(pages.collect::<Result<_, _>>().await?)
     }
 
-    async fn alike(&self, likeness: &Likeness) -> Result<Vec<(OrganizationId, i64)>, Error> {
+    async fn alike(&self, likeness: &Likeness) -> Result<Vec<(OrganizationId, Item)>, Error> {
         let pages = self
             .client
             .query()
@@ -73,11 +89,11 @@ impl Store {
             .items()
             .send();
         let items: Vec<Item> = pages.collect::<Result<_, _>>().await?;
-        let count = |item: Item| {
+        let of = |item: Item| {
             let id = OrganizationId::parse(text(&item, keys::SK)?).map_err(|flaw| Error::Corrupt(flaw.message))?;
-            Ok((id, item.get(ALIKE_COUNT).and_then(number).unwrap_or(0)))
+            Ok((id, item))
         };
-        items.into_iter().map(count).collect()
+        items.into_iter().map(of).collect()
     }
 }
 

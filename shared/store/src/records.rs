@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use domain::{
-    Actor, Address, Change, CloseResult, Closed, Contact, Counter, Customer, Deal, DealId, Direction, Edit, Event, FromTo,
-    Invitation, Invite, Money, Notice, Opportunity, OrganizationId, Party, Person, Progress, Qualification,
+    Actor, Address, Change, CloseResult, Closed, Contact, Counter, Customer, Deal, DealId, Direction, Edit, Event,
+    FromTo, Invitation, Invite, Money, Notice, Opportunity, OrganizationId, Party, Person, Progress, Qualification,
     QualificationName, Recipient, Response, ResponseWindow, Solution, Stage, Timestamp, UserId, Work,
 };
 use serde::{Deserialize, Serialize};

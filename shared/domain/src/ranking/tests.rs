@@ -72,22 +72,21 @@ impl Deed {
                 let mut counts = answered(*unused);
                 counts.push((Counter::Taken, 1));
                 let likenesses = ask().likenesses().into_iter().zip(alike);
-                counts.extend(
-                    likenesses
-                        .filter(|(_, alike)| **alike)
-                        .map(|(it, _)| (Counter::Alike(it), 1)),
-                );
+                let likenesses = likenesses.filter(|(_, alike)| **alike).map(|(likeness, _)| likeness);
+                let likenesses: Vec<_> = likenesses.collect();
+                let each =
+                    |counter: fn(Likeness) -> Counter| likenesses.iter().cloned().map(move |it| (counter(it), 1));
+                counts.extend(each(Counter::Alike));
+                let ended = [(Counter::Open(due), 1), (Counter::Open(due), -1)];
                 match end {
-                    End::InTime => counts.extend([
-                        (Counter::Open(due), 1),
-                        (Counter::Open(due), -1),
-                        (Counter::ClosedInTime, 1),
-                    ]),
-                    End::Late => counts.extend([
-                        (Counter::Open(due), 1),
-                        (Counter::Open(due), -1),
-                        (Counter::ClosedLate, 1),
-                    ]),
+                    End::InTime => {
+                        counts.extend(ended.into_iter().chain([(Counter::ClosedInTime, 1)]));
+                        counts.extend(each(Counter::AlikeInTime));
+                    }
+                    End::Late => {
+                        counts.extend(ended.into_iter().chain([(Counter::ClosedLate, 1)]));
+                        counts.extend(each(Counter::AlikeLate));
+                    }
                     End::Overdue => counts.push((Counter::Open(due), 1)),
                     End::NotDue => counts.push((Counter::Open(now()), 1)),
                 }
