@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use chrono::TimeDelta;
-use domain::{Actor, Counter, DealId, Likeness, Opportunity, OrganizationId, Timestamp};
+use domain::{Actor, DealId, Likeness, Opportunity, OrganizationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::cursor::{Cursor, CursorError, Place};
