@@ -83,7 +83,7 @@ fn limit(text: &str) -> Result<usize, Flaw> {
         .ok_or_else(|| Flaw::new("invalidLimit", format!("must be a whole number from 1 to {MAX_LIMIT}")))
 }
 
-/// The value of a query parameter that may be left away.
+/// The value of a query parameter that may be absent.
 pub(crate) fn optional<T>(
     query: &Query,
     name: &str,

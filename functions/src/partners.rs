@@ -160,9 +160,9 @@ async fn publisher(app: &App, id: &SolutionId) -> Result<domain::OrganizationId,
 }
 
 fn wanted(text: &str) -> Result<String, Flaw> {
-    match text.trim() {
+    match fold(text).trim() {
         "" => Err(Flaw::new("empty", "must not be empty")),
-        text => Ok(fold(text)),
+        folded => Ok(folded.to_owned()),
     }
 }
 
