@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use chrono::TimeDelta;
 use domain::{Ask, Candidate, Counter, Line, Month, PartName, Ranking, Record, SolutionId, Timestamp};
 use local::Options;
@@ -239,33 +240,71 @@ async fn what_is_asked_for_ranks_who_has_done_the_like() {
 
 #[tokio::test]
 async fn accepting_what_does_not_fit_does_not_pay() {
-    let world = World::start().await;
-    accept(&world, "fabrikam", &deal(&["fabrikam"])).await;
-    notify(&world).await;
-    let score = async |query: &str| {
-        let ranked = partners(&world.admin("contoso"), query).await;
-        let partner = found(&ranked, "northwind");
-        (partner["score"].as_f64(), value(partner, "fit"))
-    };
-    let (_, before) = score("&country=US&solution=erp").await;
-    for _ in 0..3 {
-        accept(&world, "northwind", &unlike(&["northwind"])).await;
+    let query = "&country=US&solution=erp";
+    let mut scores = Vec::new();
+    for deed in ["decline", "accept", "accept, and report at once that it is lost"] {
+        let world = World::start().await;
+        accept(&world, "fabrikam", &deal(&["fabrikam"])).await;
+        notify(&world).await;
+        let northwind = async || found(&partners(&world.admin("contoso"), query).await, "northwind").clone();
+        let before = northwind().await;
+        for _ in 0..3 {
+            if deed == "decline" {
+                decline(&world, "northwind").await;
+                continue;
+            }
+            let deal = accept(&world, "northwind", &unlike(&["northwind"])).await;
+            if deed != "accept" {
+                let lost = json!({"outcome": "lost", "reason": "requirementsNotMet"});
+                let close = format!("{deal}/close");
+                world.admin("northwind").post(&close, &lost).await.is(200);
+            }
+        }
+        notify(&world).await;
+        let after = northwind().await;
+        assert_eq!(
+            value(&after, "fit") < value(&before, "fit"),
+            deed != "decline",
+            "{deed}"
+        );
+        scores.push(after["score"].as_f64().expect("a number"));
     }
-    notify(&world).await;
-    let (accepted, after) = score("&country=US&solution=erp").await;
-    assert!(after < before);
+    assert!(scores[0] > scores[1] && scores[0] > scores[2], "{scores:?}");
+}
 
+#[tokio::test]
+async fn a_lead_that_goes_on_counts_for_who_had_it_unless_it_was_taken_back() {
     let world = World::start().await;
-    accept(&world, "fabrikam", &deal(&["fabrikam"])).await;
-    for _ in 0..3 {
-        decline(&world, "northwind").await;
-    }
+    let queue = ["fabrikam", "northwind", "tailspin"];
+    let lead = send(&world, &but(deal(&queue), "/qualification", json!("lead"))).await;
+    let vendor = world.admin("contoso");
+    let path = format!("{lead}/partners");
+    // One has it, and two wait for it.
+    assert_eq!(ids(&vendor.all(&format!("{path}?limit=10")).await), ["litware"]);
+    answer(
+        &world,
+        "fabrikam",
+        &lead,
+        &json!({"decision": "decline", "reason": "budget"}),
+    )
+    .await;
+    vendor
+        .send(Method::DELETE, &format!("{lead}/invitations/northwind"), &[], None)
+        .await
+        .is(204);
+    answer(&world, "tailspin", &lead, &json!({"decision": "accept"})).await;
     notify(&world).await;
-    let ranked = partners(&world.admin("contoso"), "&country=US&solution=erp").await;
-    assert!(
-        found(&ranked, "northwind")["score"].as_f64() > accepted,
-        "to decline them would have been better"
-    );
+    let ranked = partners(&vendor, "").await;
+    let counts = |id| {
+        let counts = &found(&ranked, id)["counts"];
+        ["answered", "expired", "accepted"].map(|name| counts[name].as_u64().expect("a count"))
+    };
+    assert_eq!(counts("fabrikam"), [1, 0, 0]);
+    assert_eq!(counts("northwind"), [0, 0, 0], "it had no time to answer");
+    assert_eq!(counts("tailspin"), [1, 0, 1]);
+    let again = vendor.all(&format!("{path}?limit=10")).await;
+    assert_eq!(found(&again, "fabrikam")["reasons"][0], "Publishes erp.");
+    assert!(again.iter().all(|partner| partner["organizationId"] != "tailspin"));
 }
 
 #[tokio::test]

@@ -199,6 +199,9 @@ proptest! {
         silent[0].push(Deed::Expired);
         declined[0].push(Deed::Declined { unused });
         is_no_better(&declined, &silent)?;
+        for (declined, silent) in scores(&declined).iter().zip(scores(&silent)) {
+            prop_assert!(silent[0] < declined[0], "silence is worse than even the last moment");
+        }
     }
 
     #[test]
@@ -207,6 +210,9 @@ proptest! {
         before[0].push(Deed::Declined { unused: slow.max(faster) });
         after[0].push(Deed::Declined { unused: slow.min(faster) });
         is_no_better(&before, &after)?;
+        for (quick, slow_one) in scores(&before).iter().zip(scores(&after)) {
+            prop_assert!(slow == faster || slow_one[0] < quick[0], "what is quicker is better");
+        }
     }
 
     #[test]
@@ -230,7 +236,9 @@ proptest! {
             let ranking = ranking(&all);
             all.iter().map(|one| ranking.value(PartName::Fit, &one.record)).collect()
         };
-        for (before, after) in fits(&others).into_iter().zip(fits(&accepted)) {
+        let (before, after) = (fits(&others), fits(&accepted));
+        prop_assert!(after[0] < before[0], "it lowers its own");
+        for (before, after) in before.into_iter().zip(after) {
             prop_assert!(after <= before + ROUNDING.unsigned_abs(), "{before} {after}");
         }
     }
