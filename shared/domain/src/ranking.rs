@@ -263,14 +263,13 @@ pub struct Ranking {
 
 impl Ranking {
     /// With the averages of these: all organizations of the exchange, in any order.
-    pub fn new<'a>(all: impl IntoIterator<Item = &'a Candidate> + Clone, ask: Ask, now: Month) -> Self {
+    pub fn new(all: &[Candidate], ask: Ask, now: Month) -> Self {
         let alike = ask.likenesses().into_iter();
         let alike = alike.flat_map(|alike| [Measure::Alike(alike.clone()), Measure::ReliabilityAlike(alike)]);
         let measures = [Measure::Responsiveness, Measure::Reliability].into_iter().chain(alike);
         let average = |measure: &Measure| {
             let means = all
-                .clone()
-                .into_iter()
+                .iter()
                 .filter_map(|candidate| measure.seen(&candidate.record, now).mean());
             let (sum, number) = means.fold((u128::from(HALF), 1), |(sum, number), mean| {
                 (sum + u128::from(mean), number + 1)
@@ -475,7 +474,7 @@ impl Ranking {
                     format!("No accepted deal like this has ended or should have yet, {average}")
                 } else {
                     let each = alike.iter().map(|(likeness, in_time, late)| {
-                        in_words(likeness, &format!("{in_time} of {}", in_time + late))
+                        in_words(likeness, format!("{in_time} of {}", in_time + late))
                     });
                     let each: Vec<String> = each.collect();
                     format!(

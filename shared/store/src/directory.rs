@@ -128,7 +128,7 @@ impl Store {
             tab_pk: None,
         };
         let digest = digest(&record);
-        let (tab_pk, tab_sk) = keys::listed_profile(&record.id);
+        let (listed_in, listed_as) = keys::listed_profile(&record.id);
         for _ in 0..ATTEMPTS {
             let found = self.get_all([key.clone()], true).await?.remove(&key);
             let old = found.map(from_item::<OrganizationRecord>).transpose()?;
@@ -139,7 +139,7 @@ impl Store {
                 );
                 return Ok(Imported::Refused("/organizationKind", flaw));
             }
-            let is_listed = |old: &OrganizationRecord| old.tab_pk.as_ref() == Some(&tab_pk);
+            let is_listed = |old: &OrganizationRecord| old.tab_pk.as_ref() == Some(&listed_in);
             if old.as_ref().is_some_and(|old| old.digest == digest && is_listed(old)) {
                 return Ok(Imported::Unchanged);
             }
@@ -152,8 +152,8 @@ impl Store {
                      digest = :digest, coSellReadySolutions = if_not_exists(coSellReadySolutions, :zero), \
                      tabPk = :tabPk, tabSk = :tabSk",
                 )
-                .expression_attribute_values(":tabPk", keys::text(&tab_pk))
-                .expression_attribute_values(":tabSk", keys::text(&tab_sk))
+                .expression_attribute_values(":tabPk", keys::text(&listed_in))
+                .expression_attribute_values(":tabSk", keys::text(&listed_as))
                 .expression_attribute_names("#name", "name")
                 .expression_attribute_values(":id", keys::text(&record.id))
                 .expression_attribute_values(":name", keys::text(&record.name))

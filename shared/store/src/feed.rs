@@ -222,13 +222,13 @@ impl Store {
             items.push((Part::Other, self.update_item(update)?));
         }
         for (organization, counts) in counts {
-            let (tab_pk, tab_sk) = keys::listed_counts(organization);
+            let (listed_in, listed_as) = keys::listed_counts(organization);
             let adds = adds(counts.len());
             let update = Update::builder()
                 .set_key(Some(keys::event_counts(organization).attributes()))
                 .update_expression(format!("SET tabPk = :tabPk, tabSk = :tabSk {adds}"))
-                .expression_attribute_values(":tabPk", keys::text(&tab_pk))
-                .expression_attribute_values(":tabSk", keys::text(&tab_sk));
+                .expression_attribute_values(":tabPk", keys::text(&listed_in))
+                .expression_attribute_values(":tabSk", keys::text(&listed_as));
             items.push((Part::Other, self.update_item(adding(update, counts))?));
         }
         for ((likeness, organization), counts) in alike {
@@ -374,8 +374,8 @@ impl Store {
     }
 }
 
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
 }
 
 /// The expression that adds so many numbers, and [`adding`] what it refers to.

@@ -14,8 +14,11 @@ use futures_util::future::{try_join, try_join_all};
 use crate::directory::organization;
 use crate::{Error, Item, Store, keys};
 
+/// Of which counter an attribute is.
+type AlikeCount = (&'static str, fn(Likeness) -> Counter);
+
 /// What is counted of an organization's accepted deals that have something in common: each is an attribute of one item.
-const ALIKE: [(&str, fn(Likeness) -> Counter); 3] = [
+const ALIKE: [AlikeCount; 3] = [
     ("count", Counter::Alike),
     ("inTime", Counter::AlikeInTime),
     ("late", Counter::AlikeLate),

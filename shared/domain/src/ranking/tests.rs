@@ -199,6 +199,8 @@ proptest! {
         silent[0].push(Deed::Expired);
         declined[0].push(Deed::Declined { unused });
         is_no_better(&declined, &silent)?;
+        declined[0].pop();
+        declined[0].push(Deed::Declined { unused: 0 });
         for (declined, silent) in scores(&declined).iter().zip(scores(&silent)) {
             prop_assert!(silent[0] < declined[0], "silence is worse than even the last moment");
         }
