@@ -20,6 +20,7 @@ pub mod notes;
 pub mod notifications;
 pub mod notify;
 pub mod organization;
+mod partners;
 mod redrive;
 mod representation;
 pub mod respond;

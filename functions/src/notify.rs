@@ -51,8 +51,15 @@ pub(crate) struct News {
 }
 
 impl News {
+    /// Whether somebody is told something, or something is counted.
+    fn matters(&self) -> bool {
+        !self.announcement.details.is_empty() || !self.telling.event.counts.is_empty()
+    }
+
     pub(crate) fn of(event: EventRecord) -> Result<Self, Error> {
         let (deal, at, by) = (event.deal()?, event.at()?, event.by()?);
+        // What cannot be counted is found out here, with the rest of what is unreadable.
+        event.counts()?;
         let (mut messages, mut details) = (Vec::new(), Vec::new());
         for (id, notice) in event.notices()? {
             let detail = Detail::of(&id, &deal, at, by.as_ref(), &notice);
@@ -149,7 +156,7 @@ pub(crate) async fn pass_on<'a>(
     let news: Vec<Option<&News>> = news.collect();
     let mut outcomes: Vec<Outcome> = vec![Ok(()); news.len()];
     let open: Vec<usize> = (0..news.len())
-        .filter(|&index| news[index].is_some_and(|news| !news.announcement.details.is_empty()))
+        .filter(|&index| news[index].is_some_and(News::matters))
         .collect();
     let of = |indexes: &[usize]| -> Vec<Telling> {
         let tellings = indexes.iter().filter_map(|&index| Some(news[index]?.telling.clone()));

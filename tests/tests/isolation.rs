@@ -117,6 +117,17 @@ const ROWS: &[Row] = &[
         None,
         [401, 401, 401, 401, 200, 200, 200, 403, 200],
     ),
+    ("GET /v1/partners", None, [401, 401, 401, 401, 200, 200, 200, 403, 200]),
+    (
+        "GET /v1/partners/me",
+        None,
+        [401, 401, 401, 401, 200, 200, 200, 403, 200],
+    ),
+    (
+        "GET /v1/opportunities/{id}/partners",
+        None,
+        [401, 401, 401, 401, 404, 200, 404, 403, 200],
+    ),
     (
         "POST /v1/webhooks",
         Some(webhook),
@@ -288,5 +299,5 @@ async fn what_is_not_yours_is_to_the_byte_what_does_not_exist() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 45);
+    assert_eq!(compared, 48);
 }

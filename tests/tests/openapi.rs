@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use axum::http::Method;
 use chrono::TimeDelta;
@@ -322,6 +323,7 @@ async fn every_answer_is_one_that_the_document_foresees() {
         notifications(&seen),
         webhooks(&seen),
         directory(&seen),
+        partners(&seen),
     );
     seen.is_complete();
 }
@@ -696,6 +698,42 @@ async fn directory(seen: &Seen) {
             .await
             .refuses(400, "malformedCursor");
     }
+}
+
+async fn partners(seen: &Seen) {
+    let world = World::start().await;
+    let [contoso, fabrikam] = ["contoso", "fabrikam"].map(|organization| seen.by(world.admin(organization)));
+    world.accepted_deal().await;
+    let batch = world.batch(Duration::ZERO).await;
+    world.stack.invoke("notify", batch).await.expect("it runs");
+    let deal = world.deal(&["fabrikam"]).await;
+    let of_deal = format!("{deal}/partners");
+    for list in [
+        "/v1/partners?country=US&solution=erp&q=a&limit=1",
+        &format!("{of_deal}?limit=1"),
+    ] {
+        let page = contoso.get(list).await;
+        let cursor = page.is(200).body["nextCursor"].as_str().expect("more").to_owned();
+        contoso.get(&format!("{list}&cursor={cursor}")).await.is(200);
+        contoso
+            .get(&format!("{list}&cursor={cursor}x"))
+            .await
+            .refuses(400, "malformedCursor");
+    }
+    contoso.get("/v1/partners").await.is(200);
+    contoso
+        .get("/v1/partners?solution=nothing")
+        .await
+        .refuses(400, "malformedParameter");
+    fabrikam.get(&of_deal).await.refuses(403, "notOwner");
+    for client in [&contoso, &fabrikam] {
+        client.get("/v1/partners/me").await.is(200);
+    }
+    let nobody = seen.by(world.admin("adventureworks"));
+    nobody.get("/v1/partners/me").await.refuses(404, "notFound");
+    let won = json!({"outcome": "won"});
+    contoso.post(&format!("{deal}/close"), &won).await.is(200);
+    contoso.get(&of_deal).await.refuses(409, "wrongStage");
 }
 
 /// A right request for a webhook; nothing listens there.

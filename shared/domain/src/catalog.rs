@@ -104,7 +104,7 @@ impl DirectoryCustomer {
 
 impl Organization {
     /// The vendor's own solutions, and a partner's, are what makes it someone to sell with.
-    pub(crate) fn is_co_sell_ready(&self) -> bool {
+    pub fn is_co_sell_ready(&self) -> bool {
         self.party.kind == OrganizationKind::Vendor || self.co_sell_ready_solutions > 0
     }
 }

@@ -352,6 +352,7 @@ pub(crate) fn create(
         change: Change::Created(Box::new(view)),
         note: create.note.clone(),
         notices: Vec::new(),
+        counts: Vec::new(),
     };
     let mut deal = evolve(None, &created).ok_or(Refusal::NotFound)?;
     let mut events = vec![created];

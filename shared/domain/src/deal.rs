@@ -17,7 +17,7 @@ use crate::respond::Respond;
 use crate::text::{DealId, OrganizationId};
 use crate::time::Timestamp;
 use crate::update::Update;
-use crate::{close, create, invite, respond, update};
+use crate::{close, create, invite, record, respond, update};
 
 /// A deal with the views of all its participants. There is always the owner's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +215,7 @@ impl Deal {
         let mut after = self.clone();
         after.apply(organization, &change, at);
         let notices = after.notices(organization, &change);
+        let counts = record::counts(self, &after, organization, &change, at);
         Event {
             at,
             actor: by.cloned(),
@@ -222,6 +223,7 @@ impl Deal {
             change,
             note: None,
             notices,
+            counts,
         }
     }
 

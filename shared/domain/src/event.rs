@@ -5,6 +5,7 @@ use crate::note::Visibility;
 use crate::opportunity::{
     Actor, Contact, Opportunity, OrganizationKind, Outcome, Person, Reason, Solution, Stage, words,
 };
+use crate::record::Counter;
 use crate::text::{CampaignId, CrmId, CustomerName, DealName, OrganizationId, Prose};
 use crate::time::{Date, Timestamp};
 
@@ -23,6 +24,8 @@ pub struct Event {
     pub note: Option<Prose>,
     /// Who is told, each in terms of its own view.
     pub notices: Vec<Notice>,
+    /// What it adds to the organization's record.
+    pub counts: Vec<(Counter, i64)>,
 }
 
 /// What happened.

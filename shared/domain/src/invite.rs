@@ -208,6 +208,22 @@ pub(crate) fn invite(deal: &Deal, invite: &Invite, by: &Actor, now: Timestamp) -
     Ok(lapsed.into_iter().chain([event]).collect())
 }
 
+/// Whom the owner could invite to the deal as it stands: those that have no part in it, while there is room, and those whose
+/// last invitation came to nothing. The same rule as that of [`invite`], before anything is sent, save that of a lead these are
+/// those that could have it next: whoever waits for it already is not among them.
+pub fn invitable(deal: &Deal, by: &Actor) -> Result<impl Fn(&OrganizationId) -> bool, Refusal> {
+    let own = open_deal(deal, by)?;
+    let room = deal.views().count() < MAX_PARTICIPANTS;
+    let waits = |organization: &OrganizationId| match &own.qualification {
+        Qualification::Lead { next } => next.iter().any(|invite| invite.organization.id == *organization),
+        Qualification::SalesQualified => false,
+    };
+    Ok(move |organization: &OrganizationId| {
+        let takes_it = deal.view(organization).map_or(room, Opportunity::may_be_invited_again);
+        takes_it && !own.organization.is(organization) && !waits(organization)
+    })
+}
+
 /// The rule: the owner takes back what is still pending.
 pub(crate) fn withdraw(
     deal: &Deal,

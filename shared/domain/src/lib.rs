@@ -18,6 +18,8 @@
 //! | notes | [`note`] |
 //! | reminding, expiring | [`Deal::due`], [`Deal::lapse`], [`Opportunity::at`] |
 //! | who is told | [`Event::notices`] |
+//! | what is counted of an organization | [`record`] |
+//! | which partner comes first | [`ranking`] |
 //! | lines of an import | [`import`] |
 //! | webhooks | [`WebhookForm`] |
 //! | finding a company as its name is typed | [`suggest`] |
@@ -40,6 +42,8 @@ mod money;
 pub mod note;
 mod opportunity;
 pub mod profile;
+pub mod ranking;
+pub mod record;
 mod refusal;
 pub mod respond;
 pub mod suggest;
@@ -68,6 +72,8 @@ pub use opportunity::{
     Response, ResponseWindow, Solution, Stage, Standing, Work,
 };
 pub use profile::ProfileForm;
+pub use ranking::{Advice, Ask, Candidate, Part, PartName, Ranked, Ranking, Share};
+pub use record::{Counter, Likeness, Month, Record, Size};
 pub use refusal::Refusal;
 pub use respond::RespondForm;
 pub use summary::{Bucket, CampaignTally, Summary, Tally};

@@ -4,6 +4,7 @@
 mod leads;
 mod life_cycle;
 mod properties;
+mod records;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};

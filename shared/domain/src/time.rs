@@ -75,6 +75,11 @@ impl Date {
             .ok_or_else(|| Flaw::new("invalidDate", "must be a date of the calendar as YYYY-MM-DD"))
     }
 
+    /// The day as chrono has it.
+    pub(crate) fn calendar(self) -> NaiveDate {
+        self.0
+    }
+
     /// A date that lies ahead, today included; the day is that of UTC.
     pub(crate) fn not_before(self, now: Timestamp) -> Result<Self, Flaw> {
         if self.0 < now.date() {

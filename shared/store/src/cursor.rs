@@ -77,6 +77,23 @@ impl Cursor {
     }
 }
 
+/// The cursor of a list that is put together anew for each page: after this place in its order.
+pub fn place_after(place: &str, scope: &str) -> String {
+    Cursor {
+        since: Timestamp::from_datetime(chrono::DateTime::UNIX_EPOCH),
+        places: vec![Place::After(place.to_owned())],
+    }
+    .encode(scope)
+}
+
+/// The place of such a cursor.
+pub fn place_of(text: &str, scope: &str) -> Result<String, CursorError> {
+    match Cursor::decode(text, scope)?.places.as_slice() {
+        [Place::After(place)] => Ok(place.clone()),
+        _ => Err(CursorError),
+    }
+}
+
 fn digest(scope: &str, body: &str) -> [u8; DIGEST] {
     let hash = Sha256::new()
         .chain_update(scope)

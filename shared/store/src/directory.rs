@@ -142,6 +142,7 @@ impl Store {
             &record.countries,
             &record.solution_areas,
         ));
+        let (listed_in, listed_as) = keys::listed_profile(&record.id);
         for _ in 0..ATTEMPTS {
             let found = self.get_all([key.clone()], true).await?.remove(&key);
             let old = found.map(from_item::<OrganizationRecord>).transpose()?;
@@ -162,8 +163,10 @@ impl Store {
                 .update_expression(
                     "SET id = :id, #name = :name, kind = :kind, countries = :countries, solutionAreas = :areas, \
                      digest = :digest, coSellReadySolutions = if_not_exists(coSellReadySolutions, :zero), \
-                     version = if_not_exists(version, :version) + :one",
+                     version = if_not_exists(version, :version) + :one, tabPk = :tabPk, tabSk = :tabSk",
                 )
+                .expression_attribute_values(":tabPk", keys::text(&listed_in))
+                .expression_attribute_values(":tabSk", keys::text(&listed_as))
                 .expression_attribute_names("#name", "name")
                 .expression_attribute_values(":id", keys::text(&record.id))
                 .expression_attribute_values(":name", keys::text(&record.name))
@@ -522,7 +525,7 @@ fn read<T: domain::Parse>(text: &str) -> Result<T, Error> {
     T::parse(text).map_err(|flaw| Error::Corrupt(flaw.message))
 }
 
-fn organization(item: &Item) -> Result<Organization, Error> {
+pub(crate) fn organization(item: &Item) -> Result<Organization, Error> {
     let record: OrganizationRecord = from_item(item.clone())?;
     Ok(Organization {
         party: Party {

@@ -8,14 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use chrono::TimeDelta;
-use domain::{Actor, DealId, Opportunity, OrganizationId, Timestamp};
+use domain::{Actor, DealId, Likeness, Opportunity, OrganizationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::cursor::{Cursor, CursorError, Place};
 use crate::deals::jitter;
 use crate::error::{Cancelled, cancellation};
+use crate::partners::alike_count;
 use crate::records::{OpportunityRecord, from_item, to_item};
 use crate::{Error, EventRecord, Item, Store, keys};
 
@@ -39,9 +41,10 @@ pub struct Telling {
 }
 
 impl Telling {
-    /// As many items as it may add to a transaction: the mark, the counter, and for each recipient message and head.
+    /// As many items as it may add to a transaction: the mark, the counters, for each recipient message and head, and one
+    /// for everything that an accepted deal has in common with others.
     fn items(&self) -> usize {
-        2 + 2 * self.messages.len()
+        2 + 2 * self.messages.len() + self.event.counts.len()
     }
 }
 
@@ -162,11 +165,25 @@ impl Store {
     ) -> Result<Vec<(Part, TransactWriteItem)>, Error> {
         let mut items = Vec::new();
         let mut last = heads.clone();
-        let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        // One update of each counting item, whatever is counted in it: a transaction takes an item once.
+        let mut counts: BTreeMap<&str, BTreeMap<String, i64>> = BTreeMap::new();
+        let mut alike: BTreeMap<(Likeness, &str), BTreeMap<&str, i64>> = BTreeMap::new();
         for &index in open {
             let Telling { event, messages } = &tellings[index];
             items.push((Part::Mark(index), self.mark_told(event, now)?));
-            *counts.entry((&event.organization_id, &event.event_type)).or_default() += 1;
+            let organization = event.organization_id.as_str();
+            let counted = counts.entry(organization).or_default();
+            *counted.entry(event.event_type.clone()).or_default() += 1;
+            for (counter, count) in event.counts()? {
+                let sum = match alike_count(&counter) {
+                    Some((likeness, name)) => {
+                        let counted = alike.entry((likeness.clone(), organization)).or_default();
+                        counted.entry(name).or_default()
+                    }
+                    None => counted.entry(counter.to_string()).or_default(),
+                };
+                *sum += count;
+            }
             for (recipient, detail) in messages {
                 let number = last.get_mut(recipient).expect("every recipient's head was read");
                 *number += 1;
@@ -204,22 +221,21 @@ impl Store {
             };
             items.push((Part::Other, self.update_item(update)?));
         }
-        // One update of an organization's counters, whatever is counted: a transaction takes an item once.
-        let mut counters: BTreeMap<&str, Vec<(&str, u32)>> = BTreeMap::new();
-        for ((organization, event_type), count) in counts {
-            counters.entry(organization).or_default().push((event_type, count));
-        }
-        for (organization, counts) in counters {
-            let adds: Vec<_> = (0..counts.len()).map(|index| format!("#c{index} :c{index}")).collect();
-            let mut update = Update::builder()
+        for (organization, counts) in counts {
+            let (listed_in, listed_as) = keys::listed_counts(organization);
+            let adds = adds(counts.len());
+            let update = Update::builder()
                 .set_key(Some(keys::event_counts(organization).attributes()))
-                .update_expression(format!("ADD {}", adds.join(", ")));
-            for (index, (event_type, count)) in counts.into_iter().enumerate() {
-                update = update
-                    .expression_attribute_names(format!("#c{index}"), event_type)
-                    .expression_attribute_values(format!(":c{index}"), number(count.into()));
-            }
-            items.push((Part::Other, self.update_item(update)?));
+                .update_expression(format!("SET tabPk = :tabPk, tabSk = :tabSk {adds}"))
+                .expression_attribute_values(":tabPk", keys::text(&listed_in))
+                .expression_attribute_values(":tabSk", keys::text(&listed_as));
+            items.push((Part::Other, self.update_item(adding(update, counts))?));
+        }
+        for ((likeness, organization), counts) in alike {
+            let update = Update::builder()
+                .set_key(Some(keys::alike_of(&likeness, organization).attributes()))
+                .update_expression(adds(counts.len()));
+            items.push((Part::Other, self.update_item(adding(update, counts))?));
         }
         Ok(items)
     }
@@ -234,10 +250,7 @@ impl Store {
         )
     }
 
-    fn update_item(
-        &self,
-        update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
-    ) -> Result<TransactWriteItem, Error> {
+    fn update_item(&self, update: UpdateBuilder) -> Result<TransactWriteItem, Error> {
         let update = update.table_name(&self.table).build();
         let update = update.map_err(|error| Error::Refused(error.into()))?;
         Ok(TransactWriteItem::builder().update(update).build())
@@ -361,6 +374,21 @@ impl Store {
     }
 }
 
-fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}
+
+/// The expression that adds so many numbers, and [`adding`] what it refers to.
+fn adds(numbers: usize) -> String {
+    let adds: Vec<_> = (0..numbers).map(|index| format!("#c{index} :c{index}")).collect();
+    format!("ADD {}", adds.join(", "))
+}
+
+fn adding(update: UpdateBuilder, counts: BTreeMap<impl Into<String>, i64>) -> UpdateBuilder {
+    let counts = counts.into_iter().enumerate();
+    counts.fold(update, |update, (index, (counter, count))| {
+        update
+            .expression_attribute_names(format!("#c{index}"), counter)
+            .expression_attribute_values(format!(":c{index}"), number(count))
+    })
 }

@@ -8,9 +8,10 @@
 //! | note | `DEAL#<id>` | `NOTE#<ulid>` | – | – |
 //! | favourite | `USER#<organization>#<user>` | `FAV#<id>` | – | – |
 //! | idempotency record | `IDEM#<organization>#<key>` | `IDEM` | – | – |
-//! | organization | `ORG#<id>` | `PROFILE` | – | – |
+//! | organization | `ORG#<id>` | `PROFILE` | `PARTNERS#<shard>`, `<id>#PROFILE` | – |
 //! | its counters | `ORG#<id>` | `STATS#<shard>#TAB#<direction>#<stage>#<outcome>#<currency>`, `STATS#<shard>#CAMPAIGN#<campaign>` | – | – |
-//! | its events, counted | `ORG#<id>` | `EVENTS` | – | – |
+//! | its events, counted, and its record | `ORG#<id>` | `EVENTS` | `PARTNERS#<shard>`, `<id>#EVENTS` | – |
+//! | accepted deals of an organization with a solution, country or size, counted, and how they were reported | `ALIKE#<likeness>` | `<id>` | – | – |
 //! | message to an organization | `FEED#<organization>` | `INBOX#<number>` | – | – |
 //! | number of its last message | `FEED#<organization>` | `HEAD` | – | – |
 //! | its webhooks | `ORG#<id>` | `WEBHOOKS` | – | – |
@@ -30,8 +31,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::suggest::{self, Entry};
 use domain::{
-    Actor, Country, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, Solution, SolutionId,
-    Stage, Timestamp, UserId, WebhookId,
+    Actor, Country, Customer, CustomerId, DealId, Direction, IdempotencyKey, Likeness, OrganizationId, Solution,
+    SolutionId, Stage, Timestamp, UserId, WebhookId,
 };
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
@@ -58,6 +59,13 @@ pub const BY_CUSTOMER: &str = "byCustomer";
 pub(crate) const VIEWS: &str = "ORG#";
 /// The deadline index is spread over this many partitions, the catalog too.
 pub const SHARDS: u8 = 16;
+
+/// The list of all organizations is spread over this many partitions: all of them are read together, and each takes a
+/// thousand writes a second.
+pub(crate) const PARTNER_SHARDS: u8 = 4;
+/// What is an organization's profile, and not its counts, ends so in the list of all.
+const PROFILE: &str = "PROFILE";
+const COUNTS: &str = "EVENTS";
 
 /// `pk` and `sk` of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -125,7 +133,45 @@ pub(crate) fn idempotency(organization: &OrganizationId, key: &IdempotencyKey) -
 }
 
 pub(crate) fn organization(id: &OrganizationId) -> Key {
-    Key::new(format!("ORG#{id}"), "PROFILE")
+    Key::new(format!("ORG#{id}"), PROFILE)
+}
+
+/// A partition of the list of all organizations.
+pub(crate) fn partners(shard: u8) -> String {
+    format!("PARTNERS#{shard:02}")
+}
+
+/// Where an organization's profile stands in the list of all.
+pub(crate) fn listed_profile(id: &str) -> (String, String) {
+    (partners(partner_shard(id)), format!("{id}#{PROFILE}"))
+}
+
+/// Where an organization's counts stand in the list of all: next to its profile.
+pub(crate) fn listed_counts(id: &str) -> (String, String) {
+    (partners(partner_shard(id)), format!("{id}#{COUNTS}"))
+}
+
+/// Whether a sort key of the list of all is that of a profile; else it is that of counts.
+pub(crate) fn is_listed_profile(tab_sk: &str) -> bool {
+    tab_sk.ends_with(PROFILE)
+}
+
+/// The organization of a sort key of the list of all.
+pub(crate) fn listed_organization(tab_sk: &str) -> Option<OrganizationId> {
+    OrganizationId::parse(tab_sk.rsplit_once('#')?.0).ok()
+}
+
+fn partner_shard(id: &str) -> u8 {
+    Sha256::digest(id)[0] % PARTNER_SHARDS
+}
+
+/// All organizations that accepted deals which have something in common.
+pub(crate) fn alike(likeness: &Likeness) -> String {
+    format!("ALIKE#{likeness}")
+}
+
+pub(crate) fn alike_of(likeness: &Likeness, organization: &str) -> Key {
+    Key::new(alike(likeness), organization)
 }
 
 /// How every counter's sort key begins.
@@ -144,7 +190,7 @@ pub(crate) fn counters(organization: &OrganizationId) -> String {
 
 /// How often what happened to an organization's opportunities.
 pub(crate) fn event_counts(organization: &str) -> Key {
-    Key::new(format!("ORG#{organization}"), "EVENTS")
+    Key::new(format!("ORG#{organization}"), COUNTS)
 }
 
 /// All messages to an organization share this partition key.

@@ -18,6 +18,7 @@ mod feed;
 mod idempotency;
 pub mod keys;
 mod lists;
+mod partners;
 mod records;
 mod redrive;
 mod solutions;
@@ -31,7 +32,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use contacts::ContactsPage;
-pub use cursor::CursorError;
+pub use cursor::{CursorError, place_after, place_of};
 pub use deadlines::Due;
 pub use deals::Commit;
 pub use directory::{Imported, Known};

@@ -1,10 +1,12 @@
 //! Items of the table as they are stored, and their way from and to the domain. A record is not a domain type: it can be
 //! wrong, and then says so instead of being believed.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use domain::{
-    Actor, Address, Change, CloseResult, Closed, Contact, Customer, Deal, DealId, Direction, Edit, Event, FromTo,
-    Invitation, Invite, Money, Notice, Opportunity, OrganizationId, Party, Person, Progress, Qualification,
+    Actor, Address, Change, CloseResult, Closed, Contact, Counter, Customer, Deal, DealId, Direction, Edit, Event,
+    FromTo, Invitation, Invite, Money, Notice, Opportunity, OrganizationId, Party, Person, Progress, Qualification,
     QualificationName, Recipient, Response, ResponseWindow, Solution, Stage, Timestamp, UserId, Work,
 };
 use serde::{Deserialize, Serialize};
@@ -577,6 +579,9 @@ pub struct EventRecord {
     /// Who is to be told what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<NoticeRecord>,
+    /// What it adds to the organization's record.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, i64>,
 }
 
 /// An organization that is told something.
@@ -646,7 +651,7 @@ impl EventRecord {
                 to: money(final_value),
             });
         }
-        let tells = !event.notices.is_empty();
+        let tells = !event.notices.is_empty() || !event.counts.is_empty();
         Some(Self {
             pk,
             sk,
@@ -665,6 +670,11 @@ impl EventRecord {
                 .iter()
                 .zip(ids)
                 .map(|(notice, id)| NoticeRecord::of(notice, id))
+                .collect(),
+            counts: event
+                .counts
+                .iter()
+                .map(|(counter, number)| (counter.to_string(), *number))
                 .collect(),
         })
     }
@@ -699,6 +709,17 @@ impl EventRecord {
         let by = self.actor.as_ref();
         by.map(|actor| Ok((read(&actor.organization_id)?, read(&actor.user_id)?)))
             .transpose()
+    }
+
+    /// What it adds to the organization's record.
+    pub fn counts(&self) -> Result<Vec<(Counter, i64)>, Error> {
+        let counts = self.counts.iter();
+        counts
+            .map(|(name, number)| {
+                let counter = Counter::parse(name).ok_or_else(|| Error::Corrupt(format!("counts {name}")))?;
+                Ok((counter, *number))
+            })
+            .collect()
     }
 
     /// Who is told what, each with its id.
