@@ -17,6 +17,7 @@ pub mod notes;
 pub mod notifications;
 pub mod notify;
 mod redrive;
+pub mod register;
 mod representation;
 pub mod respond;
 pub mod summary;
@@ -44,6 +45,7 @@ pub async fn invoke(name: &str, app: &App, event: Value, deadline: u64) -> Resul
         "notes" => edge::invoke_http("notes", app, event, notes::handle).await,
         "summary" => edge::invoke_http("summary", app, event, summary::handle).await,
         "notifications" => edge::invoke_http("notifications", app, event, notifications::handle).await,
+        "register" => edge::invoke_http("register", app, event, register::handle).await,
         "webhooks" => edge::invoke_http("webhooks", app, event, webhooks::handle).await,
         "expire" => edge::invoke_event("expire", app, event, deadline, expire::handle).await,
         "notify" => edge::invoke_event("notify", app, event, deadline, notify::handle).await,

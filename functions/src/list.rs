@@ -83,7 +83,12 @@ fn limit(text: &str) -> Result<usize, Flaw> {
         .ok_or_else(|| Flaw::new("invalidLimit", format!("must be a whole number from 1 to {MAX_LIMIT}")))
 }
 
-fn optional<T>(query: &Query, name: &str, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<Option<T>, Problem> {
+/// The value of a query parameter that may be left away.
+pub(crate) fn optional<T>(
+    query: &Query,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, Flaw>,
+) -> Result<Option<T>, Problem> {
     query.get(name).map(|text| parameter(name, parse(text))).transpose()
 }
 

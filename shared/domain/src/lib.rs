@@ -16,6 +16,7 @@
 //! | changing | [`update`] |
 //! | won, lost | [`close`] |
 //! | notes | [`note`] |
+//! | registering a won deal, reviewing that | [`registration`] |
 //! | reminding, expiring | [`Deal::due`], [`Deal::lapse`], [`Opportunity::at`] |
 //! | who is told | [`Event::notices`] |
 //! | lines of an import | [`import`] |
@@ -37,6 +38,7 @@ mod money;
 pub mod note;
 mod opportunity;
 mod refusal;
+pub mod registration;
 pub mod respond;
 mod summary;
 mod text;
@@ -48,7 +50,7 @@ pub use catalog::{Catalog, CatalogSolution, DirectoryCustomer, Organization, Ref
 pub use close::CloseForm;
 pub use create::CreateForm;
 pub use deal::{Command, Deal, decide, evolve};
-pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType, Recipient};
+pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType, Recipient, RegistrationNotice, Snapshot};
 pub use fault::{Fault, Faults, Flaw};
 pub use filter::{Filter, SearchText, Tab, fold};
 pub use form::Parse;
@@ -62,12 +64,16 @@ pub use opportunity::{
     Response, ResponseWindow, Solution, Stage, Standing, Work,
 };
 pub use refusal::Refusal;
+pub use registration::{
+    RegisterForm, Registration, RegistrationState, RegistrationStatus, ReviewForm, Terms, Verdict, registrable,
+    registrable_references,
+};
 pub use respond::RespondForm;
 pub use summary::{Bucket, CampaignTally, Summary, Tally};
 pub use text::{
     AddressLine, CampaignId, Country, CrmId, CustomerId, CustomerName, DealId, DealName, DunsNumber, Email,
-    IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, SolutionId, UserId, WebhookId,
-    WebhookUrl,
+    IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, RegistrationId, SolutionId,
+    TenantReference, UserId, WebhookId, WebhookUrl,
 };
 pub use time::{Date, Timestamp};
 pub use update::UpdateForm;

@@ -4,6 +4,7 @@
 mod leads;
 mod life_cycle;
 mod properties;
+mod registration;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,6 +150,11 @@ impl World {
             .collect()
     }
 
+    /// The deal as who was told of the last command knows it.
+    fn told(&self) -> &Snapshot {
+        self.notice().opportunity.as_ref().expect("it has a part in the deal")
+    }
+
     fn notice(&self) -> &Notice {
         match self.events.as_slice() {
             [event] => event.notices.first().expect("somebody is told"),
@@ -198,6 +204,7 @@ fn tell(decided: &Result<Vec<Event>, Refusal>) -> String {
             ..
         }) => format!("409 {code} {}", stands(*standing)),
         Err(Refusal::Conflict { code, .. }) => format!("409 {code}"),
+        Err(Refusal::WrongStatus { status, .. }) => format!("409 wrongStatus {status}"),
         Err(Refusal::Invalid(faults)) => {
             assert!(!faults.is_empty(), "a refusal without a reason");
             let place = |pointer: &str| if pointer.is_empty() { "all" } else { pointer }.to_owned();
@@ -223,7 +230,8 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let mut lines = vec![
         json!({"kind": "solution", "id": "con-cloud", "name": "Contoso Cloud", "publisher": "contoso", "coSellReady": true}),
         json!({"kind": "solution", "id": "con-beta", "name": "Contoso Beta", "publisher": "contoso"}),
-        json!({"kind": "solution", "id": "fab-erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true}),
+        json!({"kind": "solution", "id": "fab-erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true,
+            "registrationEligible": true}),
         json!({"kind": "customer", "name": "Adatum Corporation", "country": "US", "dunsNumber": "123456789",
             "address": {"city": "Redmond"}}),
     ];

@@ -143,6 +143,7 @@ impl Store {
             let before = commit.stored.and_then(|deal| deal.view(&view.organization.id).ok());
             if before != Some(view) {
                 items.push(self.put_view(view, before.map(|before| before.version))?);
+                items.extend(self.put_registration(&after, view, before)?);
             }
         }
         items.extend(self.count(commit.stored, &after)?);
@@ -210,7 +211,10 @@ impl Store {
         )
     }
 
-    fn put(&self, record: &impl serde::Serialize) -> Result<aws_sdk_dynamodb::types::builders::PutBuilder, Error> {
+    pub(crate) fn put(
+        &self,
+        record: &impl serde::Serialize,
+    ) -> Result<aws_sdk_dynamodb::types::builders::PutBuilder, Error> {
         Ok(Put::builder().table_name(&self.table).set_item(Some(to_item(record)?)))
     }
 }
@@ -245,7 +249,7 @@ fn verdict(idempotent: bool, reasons: Vec<Cancelled>) -> Result<Verdict, Error> 
     })
 }
 
-fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
+pub(crate) fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
     let put = put.build().map_err(|error| Error::Refused(error.into()))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }

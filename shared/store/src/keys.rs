@@ -18,6 +18,8 @@
 //! | the exchange's vendor | `EXCHANGE` | `VENDOR` | – | – |
 //! | solution | `SOLUTIONS#<shard>` | `<id>` | – | – |
 //! | customer | `CUSTOMER#<id>` | `CUSTOMER` | – | – |
+//! | registration, as the vendor knows it | `REGISTRATION#<id>` | `REGISTRATION` | the vendor's: `ORG#<vendor>#REGISTRATION#<status>`, `<submittedAt>#<id>` | – |
+//! | the same: index `byCustomer` (`customerPk`, `customerSk`) | `ORG#<organization>#REGISTRATION#<status>` | `<submittedAt>#<id>` | | |
 //!
 //! Ids have no `#`, save users', customers' and idempotency keys, which stand last. Instants have a fixed width, so that text
 //! order is time order.
@@ -26,8 +28,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, SolutionId, Stage, Timestamp,
-    UserId, WebhookId,
+    Actor, Customer, CustomerId, DealId, Direction, IdempotencyKey, OrganizationId, RegistrationId, RegistrationStatus,
+    SolutionId, Stage, Timestamp, UserId, WebhookId,
 };
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
@@ -50,6 +52,10 @@ pub const DUE_PK: &str = "duePk";
 pub const DUE_SK: &str = "dueSk";
 /// The index of an organization's open opportunities by customer.
 pub const BY_CUSTOMER: &str = "byCustomer";
+/// Partition key of [`BY_CUSTOMER`].
+pub const CUSTOMER_PK: &str = "customerPk";
+/// Sort key of [`BY_CUSTOMER`].
+pub const CUSTOMER_SK: &str = "customerSk";
 /// How every view's sort key begins.
 pub(crate) const VIEWS: &str = "ORG#";
 /// The deadline index is spread over this many partitions, the catalog too.
@@ -200,6 +206,25 @@ pub(crate) fn solution(id: &SolutionId) -> Key {
 
 pub(crate) fn customer(id: &CustomerId) -> Key {
     Key::new(format!("CUSTOMER#{id}"), "CUSTOMER")
+}
+
+pub(crate) fn registration(id: &RegistrationId) -> Key {
+    Key::new(format!("REGISTRATION#{id}"), "REGISTRATION")
+}
+
+/// A list of registrations: those that a vendor reviews, or those of an organization.
+pub(crate) fn registrations(organization: &OrganizationId, status: RegistrationStatus) -> String {
+    format!("ORG#{organization}#REGISTRATION#{status}")
+}
+
+/// What has waited longest sorts first.
+pub(crate) fn registrations_sk(submitted_at: Timestamp, id: &RegistrationId) -> String {
+    format!("{submitted_at}#{id}")
+}
+
+/// The registration of a place in a list.
+pub(crate) fn registration_of_sk(sk: &str) -> Option<RegistrationId> {
+    sk.rsplit_once('#').and_then(|(_, id)| RegistrationId::parse(id).ok())
 }
 
 pub(crate) fn tab_pk(organization: &OrganizationId, direction: Direction, stage: Stage) -> String {

@@ -19,6 +19,7 @@ pub mod keys;
 mod lists;
 mod records;
 mod redrive;
+mod registrations;
 mod timeline;
 mod webhooks;
 
@@ -39,9 +40,10 @@ pub use idempotency::{Idempotency, Recorded};
 pub use lists::{ListQuery, Page};
 pub use records::{
     ActorRecord, ChangeRecord, EventRecord, MoneyRecord, NoteRecord, NoticeRecord, OpportunityRecord, PartyRecord,
-    RecipientRecord, SnapshotRecord,
+    RecipientRecord, RegistrationNoticeRecord, SnapshotRecord,
 };
 pub use redrive::WrittenPage;
+pub use registrations::{Registered, RegistrationPage, RegistrationQuery, Side};
 pub use timeline::{TimelinePage, TimelineQuery};
 pub use webhooks::{AttemptRecord, Webhooks};
 
