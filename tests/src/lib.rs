@@ -66,7 +66,7 @@ pub fn options() -> Options {
     }
 }
 
-/// What every world holds. `secret-erp` is not co-sell ready, and `litware` has no solution at all.
+/// What every world holds. `secret-erp` is not co-sell ready, `erp` can be registered, and `litware` has no solution at all.
 pub const CATALOG: &str = r#"
 {"kind": "organization", "id": "contoso", "name": "Contoso", "organizationKind": "vendor"}
 {"kind": "organization", "id": "fabrikam", "name": "Fabrikam", "organizationKind": "partner", "countries": ["US"]}
@@ -74,7 +74,7 @@ pub const CATALOG: &str = r#"
 {"kind": "organization", "id": "tailspin", "name": "Tailspin", "organizationKind": "partner"}
 {"kind": "organization", "id": "litware", "name": "Litware", "organizationKind": "partner"}
 {"kind": "solution", "id": "cloud", "name": "Contoso Cloud", "publisher": "contoso", "coSellReady": true}
-{"kind": "solution", "id": "erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true}
+{"kind": "solution", "id": "erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true, "registrationEligible": true}
 {"kind": "solution", "id": "crm", "name": "Northwind CRM", "publisher": "northwind", "coSellReady": true}
 {"kind": "solution", "id": "pos", "name": "Tailspin POS", "publisher": "tailspin", "coSellReady": true}
 {"kind": "solution", "id": "secret-erp", "name": "Next ERP", "publisher": "fabrikam", "coSellReady": false}
