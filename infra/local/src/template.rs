@@ -723,7 +723,9 @@ mod tests {
                 "PUT /v1/opportunities/{id}/registration → register",
             ]
         );
-        for name in ["create", "get", "list", "update", "respond", "close", "invite", "register"] {
+        for name in [
+            "create", "get", "list", "update", "respond", "close", "invite", "register",
+        ] {
             assert!(
                 template.functions[name] < Duration::from_secs(30),
                 "{name} outlives the gateway"

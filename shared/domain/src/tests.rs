@@ -34,6 +34,9 @@ enum Ask {
     Respond(Value),
     Update(Value),
     Close(Value),
+    Register(Value),
+    /// Of the registration of an organization.
+    Review(&'static str, Value),
 }
 
 /// One deal and the clock. Commands run on it as the functions run them.
@@ -183,6 +186,14 @@ fn command(ask: &Ask, deal: Option<&Deal>, by: &Actor, now: Timestamp) -> Result
             Command::Update(form.check(deal()?, &find(&form.references()), by, now)?)
         }
         Ask::Close(body) => Command::Close(Box::new(CloseForm::read(body).check(deal()?, by)?)),
+        Ask::Register(body) => {
+            let form = RegisterForm::read(body);
+            let (found, vendor, new) = (find(&form.references()), org("contoso"), RegistrationId::new(now, 9));
+            Command::Register(Box::new(form.check(deal()?, &found, Some(&vendor), new, by, now)?))
+        }
+        Ask::Review(organization, body) => {
+            Command::Review(ReviewForm::read(body).check(deal()?, &org(organization), by)?)
+        }
     })
 }
 
