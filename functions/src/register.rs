@@ -69,7 +69,7 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
 
 async fn register(app: &App, request: &Request) -> Result<Answer, Problem> {
     let call = Call::of(app, request, &[])?;
-    let form = RegisterForm::read(&request::json_body(request, Accepts::Json)?);
+    let form = RegisterForm::read(&request::json_body(request, Accepts::JsonByPut)?);
     let if_match = request::if_match(request)?;
     let (catalog, vendor) = try_join(app.store.catalog(&form.references()), app.store.vendor()).await?;
     let by = &call.by;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use local::Template;
 use serde_json::{Value, json};
-use tests::{Answer, Client, JSON, World, deal, invitation};
+use tests::{Answer, Client, JSON, World, deal, invitation, registration};
 
 /// A ULID that nobody has.
 const UNKNOWN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -93,6 +93,32 @@ const ROWS: &[Row] = &[
         Some(won),
         [401, 401, 401, 401, 404, 403, 404, 403, 200],
     ),
+    // Contoso is the vendor: it registers nothing with itself, and reviews what Northwind has registered.
+    (
+        "PUT /v1/opportunities/{id}/registration",
+        Some(registration),
+        [401, 401, 401, 401, 404, 403, 404, 403, 403],
+    ),
+    (
+        "GET /v1/opportunities/{id}/registration",
+        None,
+        [401, 401, 401, 401, 404, 404, 404, 403, 404],
+    ),
+    (
+        "GET /v1/registrations",
+        None,
+        [401, 401, 401, 401, 200, 200, 200, 403, 200],
+    ),
+    (
+        "GET /v1/registrations/{id}",
+        None,
+        [401, 401, 401, 401, 404, 200, 404, 403, 200],
+    ),
+    (
+        "POST /v1/registrations/{id}/review",
+        Some(approval),
+        [401, 401, 401, 401, 404, 403, 403, 403, 403],
+    ),
     ("GET /v1/summary", None, [401, 401, 401, 401, 200, 200, 200, 403, 200]),
     (
         "GET /v1/notifications",
@@ -155,6 +181,10 @@ fn won() -> Value {
     json!({"outcome": "won"})
 }
 
+fn approval() -> Value {
+    json!({"decision": "approve"})
+}
+
 /// The same claims as those of a right token, in tokens that are not.
 fn tampered(world: &World) -> [String; 3] {
     let right = world.admin("contoso").token().to_owned();
@@ -182,8 +212,11 @@ fn callers(world: &World) -> Vec<Client> {
     ]
 }
 
-/// What the route is about: a deal with an invitation, or a webhook.
+/// What the route is about: a deal with an invitation, a registration of Northwind's, or a webhook.
 async fn subject(world: &World, route: &str) -> String {
+    if route.contains("/registrations") {
+        return world.registered_deal("northwind").await.1;
+    }
     if !route.contains("/webhooks") {
         return tests::id(&world.deal(&["northwind"]).await).to_owned();
     }
@@ -263,5 +296,5 @@ async fn what_is_not_yours_is_to_the_byte_what_does_not_exist() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 45);
+    assert_eq!(compared, 57);
 }

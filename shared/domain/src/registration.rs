@@ -19,7 +19,7 @@ use crate::event::{Change, Event, FromTo, Notice, NoticeType, Recipient, Registr
 use crate::fault::{Faults, Flaw};
 use crate::form::Fields;
 use crate::money::Money;
-use crate::opportunity::{Actor, Opportunity, OrganizationKind, Outcome, Solution, words};
+use crate::opportunity::{Actor, Opportunity, OrganizationKind, Outcome, Solution, Stage, words};
 use crate::refusal::Refusal;
 use crate::text::{OrganizationId, Prose, RegistrationId, SolutionId, TenantReference};
 use crate::time::{Date, Timestamp};
@@ -208,9 +208,10 @@ impl Opportunity {
     }
 }
 
-/// What has to be looked up before [`registrable`]. The vendor registers nothing with itself.
+/// What has to be looked up before an opportunity is won, for [`registrable`]. The vendor registers nothing with itself, and what
+/// is not being worked will not be won.
 pub fn registrable_references(view: &Opportunity) -> References {
-    if view.organization.kind == OrganizationKind::Vendor {
+    if view.organization.kind == OrganizationKind::Vendor || view.standing().stage != Stage::Accepted {
         return References::default();
     }
     References {

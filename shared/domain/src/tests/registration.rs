@@ -194,19 +194,21 @@ fn the_solution_is_the_opportunitys_and_registration_eligible() {
 
 #[test]
 fn a_won_close_tells_what_can_be_registered() {
-    let world = World::with_fabrikam("won");
-    let registrable = |organization| {
-        let view = world.view(organization);
-        let found = find(&registrable_references(&view));
-        let ids = registrable(&view, &found).into_iter();
-        ids.map(ToString::to_string).collect::<Vec<_>>()
+    let mut world = World::with_fabrikam("accepted");
+    let mut close = |organization| {
+        let found = find(&registrable_references(&world.view(organization)));
+        world.ask(organization, &Ask::Close(won()));
+        let ids = registrable(&world.view(organization), &found)
+            .into_iter()
+            .map(ToString::to_string)
+            .collect();
+        // Who wins no more needs to know nothing.
+        assert_eq!(registrable_references(&world.view(organization)), References::default());
+        let ids: Vec<String> = ids;
+        ids
     };
-    assert_eq!(registrable("fabrikam"), ["fab-erp"]);
-    assert_eq!(
-        registrable("contoso"),
-        [""; 0],
-        "the vendor registers nothing with itself"
-    );
+    assert_eq!(close("fabrikam"), ["fab-erp"]);
+    assert_eq!(close("contoso"), [""; 0], "the vendor registers nothing with itself");
 }
 
 #[test]
