@@ -156,6 +156,37 @@ async fn every_item_that_a_transaction_writes_is_conditional() {
 }
 
 #[tokio::test]
+async fn a_registration_and_its_view_are_written_together_or_not_at_all() {
+    let (world, recorder) = World::recorded().await;
+    let (_, id) = world.registered_deal("fabrikam").await;
+    let review = format!("/v1/registrations/{id}/review");
+    let approve = json!({"decision": "approve"});
+    world.admin("contoso").post(&review, &approve).await.is(200);
+    let mut written = 0;
+    for (operation, body) in recorder.take() {
+        if operation != "TransactWriteItems" {
+            continue;
+        }
+        let puts: Vec<&Value> = body["TransactItems"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .map(|item| &item["Put"])
+            .collect();
+        let of = |kind: &str| {
+            let sk = |put: &&&Value| put["Item"]["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with(kind));
+            puts.iter().filter(sk).count()
+        };
+        if of("REGISTRATION") > 0 {
+            assert_eq!((of("REGISTRATION"), of("ORG#"), of("EVENT#")), (1, 1, 1));
+            assert!(puts.iter().all(|put| put["ConditionExpression"].is_string()));
+            written += 1;
+        }
+    }
+    assert_eq!(written, 2);
+}
+
+#[tokio::test]
 async fn a_list_page_is_one_query_for_each_stage() {
     let (world, recorder) = World::recorded().await;
     let (contoso, fabrikam) = (world.admin("contoso"), world.admin("fabrikam"));
