@@ -25,6 +25,10 @@ TYPES = [
     "Opportunity Lost",
     "Invitation Withdrawn",
     "Note Shared",
+    "Registration Submitted",
+    "Registration Action Required",
+    "Registration Approved",
+    "Registration Rejected",
 ]
 
 

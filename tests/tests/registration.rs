@@ -99,7 +99,7 @@ async fn what_was_won_is_submitted_and_approved() {
     assert!(contoso.all(&format!("{LIST}?status=submitted")).await.is_empty());
     assert_eq!(
         contoso.all(&format!("{LIST}?status=approved")).await,
-        [reviewed.body.clone()]
+        std::slice::from_ref(&reviewed.body)
     );
     // Final, for both.
     for body in [approve(), reject(), request_info()] {
@@ -626,15 +626,18 @@ async fn the_same_key_gets_the_first_answer_and_another_body_none() {
     keyed(reject()).await.refuses(422, "idempotencyKeyReused");
 }
 
+/// Who asks, and what: method, path, headers beside that of JSON, body.
+type Contestant = (Client, Method, String, Vec<(&'static str, &'static str)>, Value);
+
 /// Sends all at once; the answers in the order of the requests.
-async fn race(contestants: Vec<(Client, Method, String, Vec<(&'static str, String)>, Value)>) -> Vec<Answer> {
+async fn race(contestants: Vec<Contestant>) -> Vec<Answer> {
     let barrier = Arc::new(Barrier::new(contestants.len()));
     let mut tasks = JoinSet::new();
     for (index, (client, method, path, headers, body)) in contestants.into_iter().enumerate() {
         let barrier = Arc::clone(&barrier);
         tasks.spawn(async move {
             let mut all = vec![JSON];
-            all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+            all.extend(headers);
             barrier.wait().await;
             (index, client.send(method, &path, &all, Some(body.to_string())).await)
         });
@@ -731,7 +734,7 @@ async fn the_same_key_at_once_reviews_once() {
     let (deal, id) = world.registered_deal("fabrikam").await;
     let contoso = world.admin("contoso");
     let keyed = |_| {
-        let headers = vec![("idempotency-key", "k".to_owned())];
+        let headers = vec![("idempotency-key", "k")];
         (contoso.clone(), Method::POST, review(&id), headers, approve())
     };
     let answers = race((0..8).map(keyed).collect()).await;
