@@ -23,6 +23,7 @@ TYPES = [
     "Opportunity Expired",
     "Opportunity Won",
     "Opportunity Lost",
+    "Lead Returned",
     "Invitation Withdrawn",
     "Note Shared",
     "Registration Submitted",
@@ -188,7 +189,7 @@ class Stack:
         assert expect is None or status == expect, f"{method} {path}: {status}, not {expect}: {text}"
         return status, json.loads(text) if text else None
 
-    def deal(self, owner, invitee, solution):
+    def deal(self, owner, invitee, solution, **more):
         """A new deal of `owner` to which `invitee` is invited; its id."""
         body = {
             "name": "Peers",
@@ -204,7 +205,7 @@ class Stack:
             "invitations": [
                 {"organizationId": invitee, "helpType": "general", "message": "Join us.", "customerConsent": True}
             ],
-        }
+        } | more
         return self.call(owner, "POST", "/v1/opportunities", body, 201)[1]["id"]
 
 

@@ -82,6 +82,8 @@ def test_what_the_stack_publishes_validates(stack):
     respond(deals[2], {"decision": "accept"})
     close(deals[2], {"outcome": "lost", "reason": "budget"})
     stack.call("contoso", "DELETE", f"/v1/opportunities/{deals[3]}/invitations/fabrikam", expect=204)
+    deals.append(stack.deal("contoso", "fabrikam", "fabrikam-erp", qualification="lead"))
+    respond(deals[-1], {"decision": "decline", "reason": "noCapacity"})
     wanted = set(TYPES) - {"Opportunity Expiring", "Opportunity Expired"}
 
     def published():
