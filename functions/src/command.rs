@@ -1,6 +1,9 @@
 //! The one way of every command: read the deal, decide, write once, answer.
 
-use domain::{Access, Actor, Command, Deal, DealId, Refusal, Timestamp, decide, evolve};
+use domain::{
+    Access, Actor, Catalog, Command, Deal, DealId, Opportunity, References, Refusal, Timestamp, decide, evolve,
+};
+use edge::request::IfMatch;
 use edge::{Answer, App, Caller, Problem, Query, clock, entropy, request};
 use futures_util::future::try_join;
 use lambda_http::Request;
@@ -25,8 +28,10 @@ pub(crate) struct Outcome<'a> {
     pub(crate) deal: &'a Deal,
     /// The notes that were added.
     pub(crate) notes: Vec<NoteRecord>,
-    /// Whether the caller has marked the deal.
+    /// Whether the caller has marked the deal; `false` where that is not shown.
     pub(crate) favorite: bool,
+    /// Whether the command has changed anything.
+    pub(crate) changed: bool,
 }
 
 /// Why a command gave no answer of its own.
@@ -120,33 +125,80 @@ impl<'a> Call<'a> {
         prepare: impl Fn(&Deal, Timestamp) -> Result<Command, Refusal>,
         show: impl Fn(&Outcome<'_>) -> Result<Answer, Refusal>,
     ) -> Result<Answer, Problem> {
-        let outcome = self.try_change(prepare, show).await;
+        self.change_knowing(
+            |_| References::default(),
+            |deal, _, now| prepare(deal, now),
+            |outcome, _| show(outcome),
+        )
+        .await
+    }
+
+    /// The same, with what is found in the catalog of what the caller's view of the deal names.
+    pub(crate) async fn change_knowing(
+        &self,
+        names: impl Fn(&Opportunity) -> References,
+        prepare: impl Fn(&Deal, &Catalog, Timestamp) -> Result<Command, Refusal>,
+        show: impl Fn(&Outcome<'_>, &Catalog) -> Result<Answer, Refusal>,
+    ) -> Result<Answer, Problem> {
+        let outcome = self.try_change(names, prepare, show).await;
         self.answer(outcome).await
     }
 
     async fn try_change(
         &self,
-        prepare: impl Fn(&Deal, Timestamp) -> Result<Command, Refusal>,
-        show: impl Fn(&Outcome<'_>) -> Result<Answer, Refusal>,
+        names: impl Fn(&Opportunity) -> References,
+        prepare: impl Fn(&Deal, &Catalog, Timestamp) -> Result<Command, Refusal>,
+        show: impl Fn(&Outcome<'_>, &Catalog) -> Result<Answer, Refusal>,
     ) -> Result<Answer, Stop> {
         let if_match = request::if_match(self.request)?;
         let id = deal_id(self.request)?;
         let by = &self.by;
         let (first, favorite) = try_join(self.app.store.deal(&id), self.app.store.is_favorite(by, &id)).await?;
-        let mut stored = first.ok_or(Refusal::NotFound)?;
+        let stored = first.ok_or(Refusal::NotFound)?;
+        let names = |deal: &Deal| {
+            let view = deal.seen_by(by)?;
+            check_match(if_match.as_ref(), Some(view.version))?;
+            Ok(names(view))
+        };
+        let prepare = |deal: &Deal, catalog: &Catalog, now| Ok(prepare(deal, catalog, now)?);
+        self.repeat(stored, favorite, names, prepare, show).await
+    }
+
+    /// Carries out a command on a deal, of which the answer shows something else than the caller's view: whether the caller has
+    /// a part in it, and what `If-Match` means, is for `prepare` to tell.
+    pub(crate) async fn try_change_of(
+        &self,
+        id: &DealId,
+        prepare: impl Fn(&Deal, Timestamp) -> Result<Command, Stop>,
+        show: impl Fn(&Outcome<'_>) -> Result<Answer, Refusal>,
+    ) -> Result<Answer, Stop> {
+        let stored = self.app.store.deal(id).await?.ok_or(Refusal::NotFound)?;
+        let prepare = |deal: &Deal, _: &Catalog, now| prepare(deal, now);
+        let nothing = |_: &Deal| Ok(References::default());
+        self.repeat(stored, false, nothing, prepare, |outcome, _| show(outcome))
+            .await
+    }
+
+    async fn repeat(
+        &self,
+        mut stored: Deal,
+        favorite: bool,
+        names: impl Fn(&Deal) -> Result<References, Stop>,
+        prepare: impl Fn(&Deal, &Catalog, Timestamp) -> Result<Command, Stop>,
+        show: impl Fn(&Outcome<'_>, &Catalog) -> Result<Answer, Refusal>,
+    ) -> Result<Answer, Stop> {
         for _ in 0..ATTEMPTS {
             let now = stored.next_instant(clock::now());
             let deal = stored.clone().at(now);
-            let version = deal.seen_by(by)?.version;
-            if if_match.as_ref().is_some_and(|if_match| !if_match.allows(version)) {
-                return Err(Problem::precondition_failed(version).into());
-            }
-            let command = prepare(&deal, now)?;
+            // Asks for nothing where nothing is named.
+            let catalog = self.app.store.catalog(&names(&deal)?).await?;
+            let command = prepare(&deal, &catalog, now)?;
+            let show = |outcome: &Outcome<'_>| show(outcome, &catalog);
             match self
-                .decide_and_write(Some(&stored), &command, now, favorite, &show)
+                .decide_and_write(Some(&stored), &command, now, favorite, show)
                 .await
             {
-                Err(Stop::Stale) => stored = self.app.store.deal(&id).await?.ok_or(Refusal::NotFound)?,
+                Err(Stop::Stale) => stored = self.app.store.deal(stored.id()).await?.ok_or(Refusal::NotFound)?,
                 outcome => return outcome,
             }
         }
@@ -178,6 +230,7 @@ impl<'a> Call<'a> {
             deal: &after,
             notes: commit.notes()?,
             favorite,
+            changed: !events.is_empty(),
         })?;
         if !events.is_empty() {
             commit.idempotency = self.idempotency(&answer);
@@ -220,6 +273,15 @@ impl<'a> Call<'a> {
             (Some(_), Some(_)) => Err(Problem::idempotency_key_reused()),
             _ => Err(problem),
         }
+    }
+}
+
+/// Whether the version that is there, if there is anything, is one that the caller has named.
+pub(crate) fn check_match(if_match: Option<&IfMatch>, version: Option<u64>) -> Result<(), Problem> {
+    match (if_match, version) {
+        (Some(_), None) => Err(Problem::precondition_failed_without()),
+        (Some(if_match), Some(version)) if !if_match.allows(version) => Err(Problem::precondition_failed(version)),
+        _ => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod notify;
 pub mod organization;
 mod partners;
 mod redrive;
+pub mod register;
 mod representation;
 pub mod respond;
 mod solutions;
@@ -50,6 +51,7 @@ pub async fn invoke(name: &str, app: &App, event: Value, deadline: u64) -> Resul
         "notes" => edge::invoke_http("notes", app, event, notes::handle).await,
         "summary" => edge::invoke_http("summary", app, event, summary::handle).await,
         "notifications" => edge::invoke_http("notifications", app, event, notifications::handle).await,
+        "register" => edge::invoke_http("register", app, event, register::handle).await,
         "webhooks" => edge::invoke_http("webhooks", app, event, webhooks::handle).await,
         "directory" => edge::invoke_http("directory", app, event, directory::handle).await,
         "organization" => edge::invoke_http("organization", app, event, organization::handle).await,

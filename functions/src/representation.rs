@@ -2,7 +2,7 @@
 
 use domain::{
     Address, Contact, Deal, Direction, Invitation, Money, Opportunity, OrganizationId, Party, Person, Qualification,
-    Solution,
+    Registration, Solution,
 };
 use edge::Answer;
 use serde::Serialize;
@@ -36,8 +36,7 @@ pub(crate) struct OpportunityBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     participants: Option<Vec<ParticipantBody<'a>>>,
     favorite: bool,
-    /// Nothing can be registered yet.
-    registration: Option<()>,
+    registration: Option<RegistrationSummary<'a>>,
     version: u64,
     created_at: String,
     updated_at: String,
@@ -47,14 +46,14 @@ pub(crate) struct OpportunityBody<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PartyBody<'a> {
+pub(crate) struct PartyBody<'a> {
     organization_id: &'a str,
     name: &'a str,
     kind: &'static str,
 }
 
 #[derive(Serialize)]
-struct MoneyBody {
+pub(crate) struct MoneyBody {
     amount: String,
     currency: &'static str,
 }
@@ -116,6 +115,31 @@ struct ParticipantBody<'a> {
     respond_by: Option<String>,
 }
 
+/// Where the organization's own registration stands.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RegistrationSummary<'a> {
+    id: &'a str,
+    solution_id: &'a str,
+    status: &'static str,
+    reason: Option<&'a str>,
+    submitted_at: String,
+    reviewed_at: Option<String>,
+}
+
+impl<'a> RegistrationSummary<'a> {
+    fn of(registration: &'a Registration) -> Self {
+        Self {
+            id: registration.id.as_str(),
+            solution_id: registration.terms.solution.id.as_str(),
+            status: registration.status().as_str(),
+            reason: registration.reason().map(domain::Prose::as_str),
+            submitted_at: registration.submitted_at.to_string(),
+            reviewed_at: registration.reviewed_at().map(|at| at.to_string()),
+        }
+    }
+}
+
 impl<'a> OpportunityBody<'a> {
     /// One view, as it stands in a list.
     pub(crate) fn of(view: &'a Opportunity, favorite: bool) -> Self {
@@ -155,7 +179,7 @@ impl<'a> OpportunityBody<'a> {
                 .map(|invitation| InvitationBody::of(invitation, &view.owner)),
             participants: None,
             favorite,
-            registration: None,
+            registration: view.registration.as_deref().map(RegistrationSummary::of),
             version: view.version,
             created_at: view.created_at.to_string(),
             updated_at: view.updated_at.to_string(),
@@ -186,7 +210,7 @@ pub(crate) fn show(
 }
 
 impl<'a> PartyBody<'a> {
-    fn of(party: &'a Party) -> Self {
+    pub(crate) fn of(party: &'a Party) -> Self {
         Self {
             organization_id: party.id.as_str(),
             name: party.name.as_str(),
@@ -196,7 +220,7 @@ impl<'a> PartyBody<'a> {
 }
 
 impl MoneyBody {
-    fn of(money: &Money) -> Self {
+    pub(crate) fn of(money: &Money) -> Self {
         Self {
             amount: money.amount(),
             currency: money.currency(),

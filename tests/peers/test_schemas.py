@@ -1,6 +1,7 @@
 """infra/events: what is published is what the schemas promise."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
@@ -38,13 +39,32 @@ def test_what_the_stack_publishes_validates(stack):
     def close(deal, body):
         stack.call("fabrikam", "POST", f"/v1/opportunities/{deal}/close", body, 200)
 
-    deals = [stack.deal("contoso", "fabrikam", "contoso-cloud") for _ in range(4)]
-    deals.append(stack.deal("contoso", "fabrikam", "contoso-cloud", qualification="lead"))
-    respond(deals[4], {"decision": "decline", "reason": "noCapacity"})
+    def register(deal, verdict):
+        terms = {
+            "solutionId": "fabrikam-erp",
+            "contractValue": {"amount": "2", "currency": "USD"},
+            "solutionValue": {"amount": "1", "currency": "USD"},
+            "signedDate": datetime.now(UTC).date().isoformat(),
+            "startDate": "2099-01-01",
+        }
+        path = f"/v1/opportunities/{deal}/registration"
+        _, registration = stack.call("fabrikam", "PUT", path, terms, 201)
+        review = f"/v1/registrations/{registration['id']}/review"
+        stack.call("contoso", "POST", review, {"decision": "requestInfo", "reason": "Which tenant?"}, 200)
+        stack.call("fabrikam", "PUT", path, terms, 200)
+        stack.call("contoso", "POST", review, {"decision": verdict, "reason": "So be it."}, 200)
+
+    deals = [stack.deal("contoso", "fabrikam", "fabrikam-erp") for _ in range(5)]
+    deals.append(stack.deal("contoso", "fabrikam", "fabrikam-erp", qualification="lead"))
+    respond(deals[5], {"decision": "decline", "reason": "noCapacity"})
     respond(deals[0], {"decision": "decline", "reason": "noCapacity"})
     respond(deals[1], {"decision": "accept"})
     stack.call("fabrikam", "POST", f"/v1/opportunities/{deals[1]}/notes", {"text": "Hello.", "visibility": "shared"}, 201)
     close(deals[1], {"outcome": "won"})
+    register(deals[1], "approve")
+    respond(deals[4], {"decision": "accept"})
+    close(deals[4], {"outcome": "won"})
+    register(deals[4], "reject")
     respond(deals[2], {"decision": "accept"})
     close(deals[2], {"outcome": "lost", "reason": "budget"})
     stack.call("contoso", "DELETE", f"/v1/opportunities/{deals[3]}/invitations/fabrikam", expect=204)

@@ -66,7 +66,7 @@ pub fn options() -> Options {
     }
 }
 
-/// What every world holds. `secret-erp` is not co-sell ready, and `litware` has no solution at all.
+/// What every world holds. `secret-erp` is not co-sell ready, `erp` can be registered, and `litware` has no solution at all.
 pub const CATALOG: &str = r#"
 {"kind": "organization", "id": "contoso", "name": "Contoso", "organizationKind": "vendor"}
 {"kind": "organization", "id": "fabrikam", "name": "Fabrikam", "organizationKind": "partner", "countries": ["US"]}
@@ -74,7 +74,7 @@ pub const CATALOG: &str = r#"
 {"kind": "organization", "id": "tailspin", "name": "Tailspin", "organizationKind": "partner"}
 {"kind": "organization", "id": "litware", "name": "Litware", "organizationKind": "partner"}
 {"kind": "solution", "id": "cloud", "name": "Contoso Cloud", "publisher": "contoso", "coSellReady": true}
-{"kind": "solution", "id": "erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true}
+{"kind": "solution", "id": "erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true, "registrationEligible": true}
 {"kind": "solution", "id": "crm", "name": "Northwind CRM", "publisher": "northwind", "coSellReady": true}
 {"kind": "solution", "id": "pos", "name": "Tailspin POS", "publisher": "tailspin", "coSellReady": true}
 {"kind": "solution", "id": "secret-erp", "name": "Next ERP", "publisher": "fabrikam", "coSellReady": false}
@@ -216,6 +216,28 @@ impl World {
         deal
     }
 
+    /// Contoso's deal that this organization has won, too: its path.
+    pub async fn won_deal(&self, organization: &str) -> String {
+        let deal = self.deal(&[organization]).await;
+        let partner = self.admin(organization);
+        let accept = json!({"decision": "accept"});
+        partner.post(&format!("{deal}/response"), &accept).await.is(200);
+        let won = json!({"outcome": "won"});
+        partner.post(&format!("{deal}/close"), &won).await.is(200);
+        deal
+    }
+
+    /// The same, and it has registered it: the deal's path, and the registration's id.
+    pub async fn registered_deal(&self, organization: &str) -> (String, String) {
+        let deal = self.won_deal(organization).await;
+        let answer = self
+            .admin(organization)
+            .put_json(&format!("{deal}/registration"), &registration())
+            .await;
+        let id = answer.is(201).body["id"].as_str().expect("an id").to_owned();
+        (deal, id)
+    }
+
     /// The table itself, past whatever stands between.
     pub fn table(&self) -> aws_sdk_dynamodb::Client {
         edge::Aws {
@@ -349,6 +371,23 @@ pub fn invitation(organization: &str) -> Value {
     })
 }
 
+/// The body of a right registration of such a deal.
+pub fn registration() -> Value {
+    json!({
+        "solutionId": "erp",
+        "contractValue": {"amount": "118000.00", "currency": "USD"},
+        "solutionValue": {"amount": "64000.00", "currency": "USD"},
+        "signedDate": day(0),
+        "startDate": "2099-01-01",
+        "endDate": "2099-12-31",
+    })
+}
+
+/// The day that is so many days from today, in UTC.
+pub fn day(days: i64) -> String {
+    edge::clock::now().plus(TimeDelta::days(days)).date().to_string()
+}
+
 /// A right request with one value at another place in it.
 pub fn but(mut body: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
@@ -468,6 +507,11 @@ impl Client {
     /// `PUT` without a body.
     pub async fn put(&self, path: &str) -> Answer {
         self.send(Method::PUT, path, &[], None).await
+    }
+
+    /// `PUT` of JSON.
+    pub async fn put_json(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, &[JSON], Some(body.to_string())).await
     }
 
     /// `DELETE`

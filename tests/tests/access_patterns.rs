@@ -2,7 +2,7 @@
 //! of a list page, one read and one conditional transaction for each command.
 
 use serde_json::{Value, json};
-use tests::{Client, Recorder, World, deal, invitation};
+use tests::{Client, Recorder, World, deal, invitation, registration};
 
 /// What a command asks: it reads the deal, and the caller's own mark for `favorite` in the answer, and writes once.
 const COMMAND: [&str; 3] = ["GetItem", "Query", "TransactWriteItems"];
@@ -55,12 +55,45 @@ async fn a_command_is_one_read_and_one_transaction() {
         .post(&format!("{path}/close"), &json!({"outcome": "won"}))
         .await
         .is(200);
-    expect(&recorder, "close", &COMMAND);
+    // Which of its solutions can be registered.
+    expect(
+        &recorder,
+        "close",
+        &["BatchGetItem", "GetItem", "Query", "TransactWriteItems"],
+    );
     fabrikam
         .post(&format!("{path}/close"), &json!({"outcome": "won"}))
         .await
         .is(409);
     expect(&recorder, "a refusal", &["GetItem", "Query"]);
+    // The solution and the vendor.
+    let own = format!("{path}/registration");
+    let registered = fabrikam.put_json(&own, &registration()).await;
+    expect(
+        &recorder,
+        "register",
+        &["BatchGetItem", "BatchGetItem", "Query", "TransactWriteItems"],
+    );
+    let id = registered.is(201).body["id"].as_str().expect("an id");
+    let review = format!("/v1/registrations/{id}/review");
+    contoso.post(&review, &json!({"decision": "approve"})).await.is(200);
+    // The registration, and then its deal.
+    expect(&recorder, "review", &COMMAND);
+    fabrikam.get(&own).await.is(200);
+    expect(&recorder, "one's own registration", &["GetItem"]);
+    contoso.get(&format!("/v1/registrations/{id}")).await.is(200);
+    expect(&recorder, "a registration", &["GetItem"]);
+    contoso.get("/v1/registrations?status=approved").await.is(200);
+    expect(&recorder, "the review list", &["BatchGetItem", "Query"]);
+    contoso.get("/v1/registrations").await.is(200);
+    expect(
+        &recorder,
+        "in all statuses",
+        &["BatchGetItem", "Query", "Query", "Query", "Query"],
+    );
+    fabrikam.get("/v1/registrations?status=approved").await.is(200);
+    // The vendor's id, and the records of what the index names.
+    expect(&recorder, "one's own list", &["BatchGetItem", "BatchGetItem", "Query"]);
     contoso.get(&path).await.is(200);
     expect(&recorder, "get", &["GetItem", "Query"]);
 }
@@ -120,6 +153,37 @@ async fn every_item_that_a_transaction_writes_is_conditional() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_registration_and_its_view_are_written_together_or_not_at_all() {
+    let (world, recorder) = World::recorded().await;
+    let (_, id) = world.registered_deal("fabrikam").await;
+    let review = format!("/v1/registrations/{id}/review");
+    let approve = json!({"decision": "approve"});
+    world.admin("contoso").post(&review, &approve).await.is(200);
+    let mut written = 0;
+    for (operation, body) in recorder.take() {
+        if operation != "TransactWriteItems" {
+            continue;
+        }
+        let puts: Vec<&Value> = body["TransactItems"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .map(|item| &item["Put"])
+            .collect();
+        let of = |kind: &str| {
+            let sk = |put: &&&Value| put["Item"]["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with(kind));
+            puts.iter().filter(sk).count()
+        };
+        if of("REGISTRATION") > 0 {
+            assert_eq!((of("REGISTRATION"), of("ORG#"), of("EVENT#")), (1, 1, 1));
+            assert!(puts.iter().all(|put| put["ConditionExpression"].is_string()));
+            written += 1;
+        }
+    }
+    assert_eq!(written, 2);
 }
 
 #[tokio::test]

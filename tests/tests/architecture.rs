@@ -255,6 +255,7 @@ fn only_keys_rs_has_key_literals() {
         "TOLD#",
         "WEBHOOK#",
         "ATTEMPT#",
+        "REGISTRATION#",
         "\"PROFILE\"",
     ];
     let sources = [

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use local::Options;
 use serde_json::{Value, json};
 use tests::receiver::{Manner, Receiver};
-use tests::{Client, World, id, invitation, options};
+use tests::{Client, World, id, invitation, options, registration};
 
 /// The schemas of `infra/events`, by the type that they describe.
 fn schemas() -> BTreeMap<String, jsonschema::Validator> {
@@ -55,6 +55,27 @@ async fn post(client: &Client, path: &str, body: &Value) {
     assert!(answer.status < 300, "{answer}");
 }
 
+/// A registration on its longest way.
+async fn register(partner: &Client, vendor: &Client, deal: &str, approve: bool) {
+    let own = format!("{deal}/registration");
+    let submitted = partner.put_json(&own, &registration()).await;
+    let id = submitted.is(201).body["id"].as_str().expect("an id").to_owned();
+    let review = format!("/v1/registrations/{id}/review");
+    post(
+        vendor,
+        &review,
+        &json!({"decision": "requestInfo", "reason": "Which tenant?"}),
+    )
+    .await;
+    partner.put_json(&own, &registration()).await.is(200);
+    let verdict = if approve {
+        json!({"decision": "approve"})
+    } else {
+        json!({"decision": "reject", "reason": "It is registered."})
+    };
+    post(vendor, &review, &verdict).await;
+}
+
 /// Everything that can happen to a deal; what is told of it, as `type to recipient`, in order.
 async fn walk(world: &World) -> Vec<&'static str> {
     let (contoso, fabrikam) = (world.admin("contoso"), world.admin("fabrikam"));
@@ -90,6 +111,12 @@ async fn walk(world: &World) -> Vec<&'static str> {
         &json!({"outcome": "lost", "reason": "choseCompetitor"}),
     )
     .await;
+    register(&fabrikam, &contoso, &deal, true).await;
+    // The vendor has no part in this one.
+    let created = northwind.post("/v1/opportunities", &tests::deal(&[])).await;
+    let private = created.is(201).header("location").to_owned();
+    post(&northwind, &format!("{private}/close"), &json!({"outcome": "won"})).await;
+    register(&northwind, &contoso, &private, false).await;
     vec![
         "Opportunity Received to fabrikam",
         "Opportunity Received to northwind",
@@ -106,6 +133,14 @@ async fn walk(world: &World) -> Vec<&'static str> {
         "Opportunity Lost to fabrikam",
         "Opportunity Lost to tailspin",
         "Invitation Withdrawn to litware",
+        "Registration Submitted to contoso",
+        "Registration Action Required to fabrikam",
+        "Registration Submitted to contoso",
+        "Registration Approved to fabrikam",
+        "Registration Submitted to contoso",
+        "Registration Action Required to northwind",
+        "Registration Submitted to contoso",
+        "Registration Rejected to northwind",
     ]
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use local::Template;
 use serde_json::{Value, json};
-use tests::{Answer, Client, JSON, World, deal, invitation};
+use tests::{Answer, Client, JSON, World, deal, invitation, registration};
 
 /// A ULID that nobody has.
 const UNKNOWN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -111,6 +111,32 @@ const ROWS: &[Row] = &[
         Some(profile),
         [401, 401, 401, 401, 200, 403, 403, 403, 403],
     ),
+    // Contoso is the vendor: it registers nothing with itself, and reviews what Northwind has registered.
+    (
+        "PUT /v1/opportunities/{id}/registration",
+        Some(registration),
+        [401, 401, 401, 401, 404, 403, 404, 403, 403],
+    ),
+    (
+        "GET /v1/opportunities/{id}/registration",
+        None,
+        [401, 401, 401, 401, 404, 404, 404, 403, 404],
+    ),
+    (
+        "GET /v1/registrations",
+        None,
+        [401, 401, 401, 401, 200, 200, 200, 403, 200],
+    ),
+    (
+        "GET /v1/registrations/{id}",
+        None,
+        [401, 401, 401, 401, 404, 200, 404, 403, 200],
+    ),
+    (
+        "POST /v1/registrations/{id}/review",
+        Some(approval),
+        [401, 401, 401, 401, 404, 403, 403, 403, 403],
+    ),
     ("GET /v1/summary", None, [401, 401, 401, 401, 200, 200, 200, 403, 200]),
     (
         "GET /v1/notifications",
@@ -188,6 +214,10 @@ fn won() -> Value {
     json!({"outcome": "won"})
 }
 
+fn approval() -> Value {
+    json!({"decision": "approve"})
+}
+
 /// The same claims as those of a right token, in tokens that are not.
 fn tampered(world: &World) -> [String; 3] {
     let right = world.admin("contoso").token().to_owned();
@@ -215,8 +245,11 @@ fn callers(world: &World) -> Vec<Client> {
     ]
 }
 
-/// What the route is about: a deal with an invitation, or a webhook.
+/// What the route is about: a deal with an invitation, a registration of Northwind's, or a webhook.
 async fn subject(world: &World, route: &str) -> String {
+    if route.contains("/registrations") {
+        return world.registered_deal("northwind").await.1;
+    }
     if !route.contains("/webhooks") {
         return tests::id(&world.deal(&["northwind"]).await).to_owned();
     }

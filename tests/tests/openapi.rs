@@ -11,7 +11,7 @@ use jsonschema::Validator;
 use local::routes::{Route, find};
 use local::{Claims, Template};
 use serde_json::{Map, Value, json};
-use tests::{Answer, Client, JSON, SECRET, World, but, deal, eventually, invitation};
+use tests::{Answer, Client, JSON, SECRET, World, but, day, deal, eventually, invitation, registration};
 
 const UNKNOWN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
@@ -240,6 +240,7 @@ fn check_headers(response: &Place<'_>, answer: &Answer) {
         }
     }
     for name in [
+        "accept",
         "accept-patch",
         "accept-post",
         "etag",
@@ -321,6 +322,7 @@ async fn every_answer_is_one_that_the_document_foresees() {
         notes_and_marks(&seen),
         replays(&seen),
         notifications(&seen),
+        registrations(&seen),
         webhooks(&seen),
         directory(&seen),
         partners(&seen),
@@ -602,6 +604,94 @@ async fn notifications(seen: &Seen) {
         .get("/v1/notifications?cursor=nonsense")
         .await
         .refuses(400, "malformedCursor");
+}
+
+async fn registrations(seen: &Seen) {
+    let world = World::telling().await;
+    let [contoso, fabrikam] = ["contoso", "fabrikam"].map(|organization| seen.by(world.admin(organization)));
+    let put = |path: String, body: Value| {
+        let fabrikam = &fabrikam;
+        async move { fabrikam.send(Method::PUT, &path, &[JSON], Some(&body)).await }
+    };
+    let deal = world.accepted_deal().await;
+    let own = format!("{deal}/registration");
+    put(own.clone(), registration()).await.refuses(409, "wrongStage");
+    let won = json!({"outcome": "won"});
+    let answer = fabrikam.post(&format!("{deal}/close"), &won).await;
+    assert_eq!(answer.is(200).body["registrableSolutions"], json!(["erp"]));
+    contoso
+        .send(Method::PUT, &own, &[JSON], Some(&registration()))
+        .await
+        .refuses(403, "notPartner");
+    let wrong = but(registration(), "/signedDate", json!(day(1)));
+    let wrong = but(wrong, "/endDate", json!("2098-01-01"));
+    put(own.clone(), wrong).await.is(422);
+    let whole = but(registration(), "/tenantReference", json!("adatum-prod"));
+    let whole = but(whole, "/note", json!("Signed\nby both."));
+    let first = put(own.clone(), whole.clone()).await;
+    let review = format!(
+        "/v1/registrations/{}/review",
+        first.is(201).body["id"].as_str().expect("an id")
+    );
+    let shown = review.trim_end_matches("/review");
+    put(own.clone(), whole).await.is(200);
+    put(own.clone(), registration()).await.refuses(409, "wrongStatus");
+    for (client, path) in [(&fabrikam, &*own), (&contoso, shown)] {
+        let answer = client.get(path).await;
+        let tag = [("if-none-match", answer.is(200).header("etag"))];
+        client.send(Method::GET, path, &tag, None).await.is(304);
+    }
+    for client in [&contoso, &fabrikam] {
+        client.get("/v1/registrations?status=submitted&limit=1").await.is(200);
+        client.get("/v1/registrations").await.is(200);
+        client
+            .get("/v1/registrations?cursor=nonsense")
+            .await
+            .refuses(400, "malformedCursor");
+    }
+    contoso
+        .post(&review, &json!({"decision": "reject"}))
+        .await
+        .has_faults(&[("/reason", "required")]);
+    fabrikam
+        .post(&review, &json!({"decision": "approve"}))
+        .await
+        .refuses(403, "notVendor");
+    let more = json!({"decision": "requestInfo", "reason": "Which tenant?"});
+    contoso.post(&review, &more).await.is(200);
+    contoso.post(&review, &more).await.refuses(409, "wrongStatus");
+    let stale = [JSON, ("if-match", r#""1-0123456789abcdef""#)];
+    fabrikam
+        .send(Method::PUT, &own, &stale, Some(&registration()))
+        .await
+        .refuses(412, "preconditionFailed");
+    put(own.clone(), registration()).await.is(200);
+    contoso
+        .post(&review, &json!({"decision": "approve", "reason": "Well done."}))
+        .await
+        .is(200);
+    // A partner's own deal, of which the vendor knows nothing else.
+    let private = fabrikam
+        .post("/v1/opportunities", &but(tests::deal(&[]), "/note", json!("Ours.")))
+        .await;
+    let private = private.is(201).header("location").to_owned();
+    fabrikam.post(&format!("{private}/close"), &won).await.is(200);
+    let other = put(format!("{private}/registration"), registration()).await;
+    let review = format!(
+        "/v1/registrations/{}/review",
+        other.is(201).body["id"].as_str().expect("an id")
+    );
+    let reject = json!({"decision": "reject", "reason": "It is registered already."});
+    assert_eq!(contoso.post(&review, &reject).await.is(200).body["dealId"], Value::Null);
+
+    for path in [&*deal, &*format!("{deal}/history"), "/v1/opportunities?tab=inbound"] {
+        fabrikam.get(path).await.is(200);
+    }
+    // Fabrikam accepts and wins, registers twice, and registers another.
+    for (client, count) in [(&contoso, 5), (&fabrikam, 4)] {
+        client.client.told(count).await;
+        client.get("/v1/notifications?limit=100").await.is(200);
+    }
 }
 
 async fn webhooks(seen: &Seen) {
@@ -979,22 +1069,27 @@ async fn the_fields_of_a_request_are_those_of_the_document() {
     let world = World::start().await;
     let [contoso, fabrikam] = ["contoso", "fabrikam"].map(|organization| world.admin(organization));
     let deal = world.deal(&["fabrikam"]).await;
+    let (won, (_, registration)) = (
+        world.won_deal("fabrikam").await,
+        world.registered_deal("fabrikam").await,
+    );
     for route in &DOCUMENT.routes {
         let operation = DOCUMENT.operation(route);
         let Some(body) = operation.then("requestBody") else {
             continue;
         };
-        // The invited organization answers; all else is the owner's.
-        let client = if route.function == "respondToInvitation" {
-            &fabrikam
-        } else {
-            &contoso
+        // The invited organization answers, and registers what it has won; all else is the owner's.
+        let client = match route.function.as_str() {
+            "respondToInvitation" | "registerDeal" => &fabrikam,
+            _ => &contoso,
         };
         let path = if route.function == "testWebhook" {
             let created = contoso.post("/v1/webhooks", &webhook()).await;
             format!("{}/test", created.is(201).header("location"))
         } else {
-            route.path.replace("/v1/opportunities/{id}", &deal)
+            let deal = if route.function == "registerDeal" { &won } else { &deal };
+            let path = route.path.replace("/v1/opportunities/{id}", deal);
+            path.replace("/v1/registrations/{id}", &format!("/v1/registrations/{registration}"))
         };
         let method: Method = route.method.parse().expect("a method");
         for (media_type, content) in body.then("content").expect("content").members() {

@@ -1,4 +1,4 @@
-//! The walk in the root README, run as it stands there.
+//! The walk in the root README, and what goes on from there in that of the functions, run as it stands there.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -7,9 +7,9 @@ use serde_json::Value;
 use tests::{options, standing};
 use tokio::process::Command;
 
-/// The shell blocks between the marks, in their order.
-fn walk() -> String {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+/// The shell blocks between a README's marks, in their order.
+fn walk(readme: &str) -> String {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(readme);
     let readme = std::fs::read_to_string(readme).expect("the README");
     let (_, walk) = readme.split_once("<!-- walk -->").expect("the walk begins");
     let (walk, _) = walk.split_once("<!-- /walk -->").expect("the walk ends");
@@ -22,7 +22,7 @@ fn walk() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_walk_of_the_readme_works_as_it_stands() {
+async fn the_walk_of_the_readmes_works_as_it_stands() {
     let stack = local::Stack::start(local::Options {
         seed: true,
         secret: "cosell-local-development".to_owned(),
@@ -32,7 +32,7 @@ async fn the_walk_of_the_readme_works_as_it_stands() {
     let stack = stack.await.expect("the stack starts");
     // What differs from a user's terminal: the port, and that the program is built already.
     let program = tests::program();
-    let script = walk()
+    let script = (walk("README.md") + &walk("functions/README.md"))
         .replace("http://127.0.0.1:9000", &stack.url())
         .replace("cargo run -q --", &format!("'{}'", program.display()));
     assert!(script.contains(&stack.url()) && !script.contains("cargo"));
@@ -68,5 +68,12 @@ async fn the_walk_of_the_readme_works_as_it_stands() {
         answers.iter().any(|answer| answer["source"] == "cosell"),
         "events are shown: {shown}"
     );
+    let statuses: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer["contractValue"].is_object())
+        .map(|registration| registration["status"].as_str().unwrap_or_default())
+        .collect();
+    let expected = ["submitted", "actionRequired", "actionRequired", "submitted", "approved"];
+    assert_eq!(statuses, expected, "{shown}");
     stack.shutdown().await;
 }

@@ -706,9 +706,12 @@ mod tests {
                 "GET /v1/opportunities/{id}/history → get",
                 "GET /v1/opportunities/{id}/notes → notes",
                 "GET /v1/opportunities/{id}/partners → directory",
+                "GET /v1/opportunities/{id}/registration → register",
                 "GET /v1/organizations/me → directory",
                 "GET /v1/partners → directory",
                 "GET /v1/partners/me → directory",
+                "GET /v1/registrations → register",
+                "GET /v1/registrations/{id} → register",
                 "GET /v1/solutions → directory",
                 "GET /v1/summary → summary",
                 "GET /v1/webhooks → webhooks",
@@ -721,18 +724,22 @@ mod tests {
                 "POST /v1/opportunities/{id}/invitations → invite",
                 "POST /v1/opportunities/{id}/notes → notes",
                 "POST /v1/opportunities/{id}/response → respond",
+                "POST /v1/registrations/{id}/review → register",
                 "POST /v1/webhooks → webhooks",
                 "POST /v1/webhooks/{id}/test → webhooks",
                 "PUT /v1/opportunities/{id}/favorite → favorite",
+                "PUT /v1/opportunities/{id}/registration → register",
             ]
         );
-        for name in ["create", "get", "list", "update", "respond", "close", "invite"] {
+        for name in [
+            "create", "get", "list", "update", "respond", "close", "invite", "register",
+        ] {
             assert!(
                 template.functions[name] < Duration::from_secs(30),
                 "{name} outlives the gateway"
             );
         }
-        assert_eq!(template.functions.len(), 18);
+        assert_eq!(template.functions.len(), 19);
     }
 
     #[test]

@@ -77,6 +77,11 @@ impl CloseForm {
         Self { command, faults }
     }
 
+    /// Whether it reports a deal that was won.
+    pub fn is_won(&self) -> bool {
+        matches!(self.command, Some(Close::Won { .. }))
+    }
+
     /// The command, or why the deal does not take it, or all that is wrong.
     pub fn check(&self, deal: &Deal, by: &Actor) -> Result<Close, Refusal> {
         let view = open(deal, by)?;

@@ -344,6 +344,7 @@ pub(crate) fn create(
             deal_type: DealType::PrivatePipeline,
             work: Work::since(now),
         },
+        registration: None,
     };
     let created = Event {
         at: now,

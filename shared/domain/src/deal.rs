@@ -6,18 +6,19 @@ use chrono::TimeDelta;
 
 use crate::close::Close;
 use crate::create::Create;
-use crate::event::{Change, Event, Notice, NoticeType, Recipient};
+use crate::event::{Change, Event, Notice, NoticeType, Recipient, Snapshot};
 use crate::invite::Invite;
 use crate::note::{self, AddNote, Visibility};
 use crate::opportunity::{
     Actor, CloseResult, Closed, DealType, Direction, Opportunity, Party, Progress, Qualification, Response, Stage, Work,
 };
 use crate::refusal::Refusal;
+use crate::registration::{Register, Review};
 use crate::respond::Respond;
 use crate::text::{DealId, OrganizationId};
 use crate::time::Timestamp;
 use crate::update::Update;
-use crate::{close, create, invite, record, respond, update};
+use crate::{close, create, invite, record, registration, respond, update};
 
 /// A deal with the views of all its participants. There is always the owner's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,10 @@ pub enum Command {
     Close(Box<Close>),
     /// Add a note.
     Note(AddNote),
+    /// Register one's own opportunity with the vendor.
+    Register(Box<Register>),
+    /// Review another organization's registration, as the vendor.
+    Review(Review),
 }
 
 /// What follows from a command: the events, in order, or why not. Pure: the same arguments give the same answer.
@@ -57,6 +62,8 @@ pub fn decide(deal: Option<&Deal>, command: &Command, by: &Actor, now: Timestamp
         Command::Update(update) => update::update(known()?, update, by, now),
         Command::Close(close) => close::close(known()?, close, by, now),
         Command::Note(note) => note::note(known()?, note, by, now),
+        Command::Register(register) => registration::register(known()?, register, by, now),
+        Command::Review(review) => registration::review(known()?, review, by, now),
     }
 }
 
@@ -260,11 +267,13 @@ impl Deal {
             Change::Expired => (NoticeType::OpportunityExpired, to_owner()),
             Change::Won(_) => (NoticeType::OpportunityWon, counterparts()),
             Change::Lost(_) => (NoticeType::OpportunityLost, counterparts()),
+            Change::RegistrationSubmitted(_) | Change::RegistrationReviewed(_) => {
+                return self.registration_notice(organization).into_iter().collect();
+            }
         };
         let Some(subject) = self.views.get(organization) else {
             return Vec::new();
         };
-        let standing = subject.standing();
         // A lead that nobody is left for comes back to its owner: a second thing to be told.
         let returned = matches!(change, Change::Declined(_) | Change::Expired)
             && self.owner().is_lead()
@@ -283,17 +292,26 @@ impl Deal {
                     organization: own.organization.id.clone(),
                     kind: own.organization.kind,
                 },
-                name: own.name.clone(),
-                customer_name: own.customer.name.clone(),
-                estimated_value: own.estimated_value,
-                stage: standing.stage,
-                outcome: standing.outcome,
-                reason: subject.reason().filter(|_| own.organization.id == self.owner),
+                opportunity: Some(self.snapshot(own, subject)),
+                registration: None,
                 respond_by: matches!(change, Change::Invited(_) | Change::Reminded)
                     .then(|| subject.pending_until())
                     .flatten(),
             })
             .collect()
+    }
+
+    /// The deal as one that has a part in it knows it, after something happened to the subject.
+    pub(crate) fn snapshot(&self, own: &Opportunity, subject: &Opportunity) -> Snapshot {
+        let standing = subject.standing();
+        Snapshot {
+            name: own.name.clone(),
+            customer_name: own.customer.name.clone(),
+            estimated_value: own.estimated_value,
+            stage: standing.stage,
+            outcome: standing.outcome,
+            reason: subject.reason().filter(|_| own.organization.id == self.owner),
+        }
     }
 
     /// Whether an invited organization's view can come to be, or start afresh, in this state.
@@ -351,6 +369,14 @@ impl Deal {
                 },
             ),
             (Change::Lost(reason), Stage::Accepted) => close_work(view, at, CloseResult::Lost { reason: *reason }),
+            (Change::RegistrationSubmitted(submitted), Stage::Archived) if view.takes_registration(&submitted.to) => {
+                view.registration = Some(Box::new(submitted.to.clone()));
+            }
+            (Change::RegistrationReviewed(verdict), Stage::Archived) if view.awaits_review() => {
+                if let Some(registration) = &mut view.registration {
+                    registration.apply(verdict, at);
+                }
+            }
             _ => return,
         }
         view.touch(at);

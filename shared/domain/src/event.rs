@@ -6,7 +6,8 @@ use crate::opportunity::{
     Actor, Contact, Opportunity, OrganizationKind, Outcome, Person, Reason, Solution, Stage, words,
 };
 use crate::record::Counter;
-use crate::text::{CampaignId, CrmId, CustomerName, DealName, OrganizationId, Prose};
+use crate::registration::{Registration, RegistrationStatus, Terms, Verdict};
+use crate::text::{CampaignId, CrmId, CustomerName, DealName, OrganizationId, Prose, RegistrationId, SolutionId};
 use crate::time::{Date, Timestamp};
 
 /// One thing that happened to one organization's view of a deal.
@@ -53,6 +54,10 @@ pub enum Change {
     Lost(Reason),
     /// The organization added a note.
     NoteAdded(Visibility),
+    /// The organization submitted the registration, as it is from now on; what it said before, if it was there.
+    RegistrationSubmitted(Box<FromTo<Option<Terms>, Registration>>),
+    /// The vendor reviewed the organization's registration.
+    RegistrationReviewed(Verdict),
 }
 
 impl Change {
@@ -70,17 +75,21 @@ impl Change {
             Self::Won(_) => "won",
             Self::Lost(_) => "lost",
             Self::NoteAdded(_) => "noteAdded",
+            Self::RegistrationSubmitted(_) => "registrationSubmitted",
+            Self::RegistrationReviewed(Verdict::ActionRequired { .. }) => "registrationActionRequired",
+            Self::RegistrationReviewed(Verdict::Approved { .. }) => "registrationApproved",
+            Self::RegistrationReviewed(Verdict::Rejected { .. }) => "registrationRejected",
         }
     }
 }
 
 /// One field's old and new value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FromTo<T> {
+pub struct FromTo<T, U = T> {
     /// Before.
     pub from: T,
     /// After.
-    pub to: T,
+    pub to: U,
 }
 
 impl Event {
@@ -153,6 +162,14 @@ words!(
         InvitationWithdrawn = "Invitation Withdrawn",
         /// To everyone that reads shared notes.
         NoteShared = "Note Shared",
+        /// To the vendor.
+        RegistrationSubmitted = "Registration Submitted",
+        /// To the organization that registers.
+        RegistrationActionRequired = "Registration Action Required",
+        /// To the organization that registers.
+        RegistrationApproved = "Registration Approved",
+        /// To the organization that registers.
+        RegistrationRejected = "Registration Rejected",
     }
 );
 
@@ -172,11 +189,22 @@ pub struct Notice {
     pub notice_type: NoticeType,
     /// Who is told.
     pub recipient: Recipient,
-    /// The deal's name in the recipient's own view.
+    /// The deal as the recipient knows it; `None` for one that has no part in it, and so does not learn which deal it is.
+    pub opportunity: Option<Snapshot>,
+    /// Until when an answer is awaited.
+    pub respond_by: Option<Timestamp>,
+    /// The registration that it is about.
+    pub registration: Option<RegistrationNotice>,
+}
+
+/// The deal as one organization knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The deal's name in its own view.
     pub name: DealName,
     /// Who buys.
     pub customer_name: CustomerName,
-    /// The value in the recipient's own view; a lead may have none.
+    /// The value in its own view; a lead may have none.
     pub estimated_value: Option<Money>,
     /// Where the changed view stands now.
     pub stage: Stage,
@@ -184,6 +212,21 @@ pub struct Notice {
     pub outcome: Option<Outcome>,
     /// Why it was declined or lost: only the inviter is told.
     pub reason: Option<Reason>,
-    /// Until when an answer is awaited.
-    pub respond_by: Option<Timestamp>,
+}
+
+/// What vendor and registering organization are told of a registration: nothing of the deal but who buys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrationNotice {
+    /// Its id.
+    pub id: RegistrationId,
+    /// Who registers.
+    pub organization: OrganizationId,
+    /// What was sold.
+    pub solution: SolutionId,
+    /// Who buys.
+    pub customer_name: CustomerName,
+    /// Where it stands now.
+    pub status: RegistrationStatus,
+    /// What the vendor said to it.
+    pub reason: Option<Prose>,
 }

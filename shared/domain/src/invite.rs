@@ -314,5 +314,6 @@ fn received(own: &Opportunity, previous: Option<&Opportunity>, invite: &Invite, 
                 remind_at: invite.window.remind_at(now),
             },
         },
+        registration: None,
     }
 }

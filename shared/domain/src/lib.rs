@@ -16,6 +16,7 @@
 //! | changing | [`update`] |
 //! | won, lost | [`close`] |
 //! | notes | [`note`] |
+//! | registering a won deal, reviewing that | [`registration`] |
 //! | reminding, expiring | [`Deal::due`], [`Deal::lapse`], [`Opportunity::at`] |
 //! | who is told | [`Event::notices`] |
 //! | what is counted of an organization | [`record`] |
@@ -45,6 +46,7 @@ pub mod profile;
 pub mod ranking;
 pub mod record;
 mod refusal;
+pub mod registration;
 pub mod respond;
 pub mod suggest;
 mod summary;
@@ -58,7 +60,7 @@ pub use close::CloseForm;
 pub use contacts::RecentContact;
 pub use create::CreateForm;
 pub use deal::{Command, Deal, decide, evolve};
-pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType, Recipient};
+pub use event::{Change, Edit, Event, FromTo, Notice, NoticeType, Recipient, RegistrationNotice, Snapshot};
 pub use fault::{Fault, Faults, Flaw};
 pub use filter::{Filter, SearchText, Tab, fold};
 pub use form::Parse;
@@ -75,12 +77,16 @@ pub use profile::ProfileForm;
 pub use ranking::{Advice, Ask, Candidate, Part, PartName, Ranked, Ranking, Share};
 pub use record::{Counter, Likeness, Month, Record, Size};
 pub use refusal::Refusal;
+pub use registration::{
+    RegisterForm, Registration, RegistrationState, RegistrationStatus, ReviewForm, Terms, Verdict, registrable,
+    registrable_references,
+};
 pub use respond::RespondForm;
 pub use summary::{Bucket, CampaignTally, Summary, Tally};
 pub use text::{
     AddressLine, CampaignId, Country, CrmId, CustomerId, CustomerName, DealId, DealName, DunsNumber, Email,
-    IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, SolutionId, UserId, WebhookId,
-    WebhookUrl,
+    IdempotencyKey, Label, OrganizationId, PersonName, Phone, PostalCode, Prose, RegistrationId, SolutionId,
+    TenantReference, UserId, WebhookId, WebhookUrl,
 };
 pub use time::{Date, Timestamp};
 pub use update::UpdateForm;

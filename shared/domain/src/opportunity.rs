@@ -7,6 +7,7 @@ use crate::fault::Faults;
 use crate::form::{Fields, FromJson};
 use crate::invite::Invite;
 use crate::money::Money;
+use crate::registration::Registration;
 use crate::text::{
     AddressLine, CampaignId, Country, CrmId, CustomerName, DealId, DealName, DunsNumber, Email, Label, OrganizationId,
     PersonName, Phone, PostalCode, Prose, SolutionId, UserId,
@@ -250,6 +251,8 @@ pub struct Opportunity {
     pub solutions: Vec<Solution>,
     /// Which side this is, and how far it has come.
     pub progress: Progress,
+    /// Its registration with the vendor, once it was won.
+    pub registration: Option<Box<Registration>>,
 }
 
 /// Whether anybody has looked into what the customer needs.

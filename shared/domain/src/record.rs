@@ -299,9 +299,13 @@ pub(crate) fn counts(
             let counts = open(before, -1).into_iter().chain([(reported, 1)]);
             counts.chain(alike(reported_alike)).collect()
         }
-        Change::Created(_) | Change::Invited(_) | Change::Reminded | Change::Withdrawn | Change::NoteAdded(_) => {
-            Vec::new()
-        }
+        Change::Created(_)
+        | Change::Invited(_)
+        | Change::Reminded
+        | Change::Withdrawn
+        | Change::NoteAdded(_)
+        | Change::RegistrationSubmitted(_)
+        | Change::RegistrationReviewed(_) => Vec::new(),
     }
 }
 

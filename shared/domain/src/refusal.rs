@@ -2,6 +2,7 @@
 
 use crate::fault::{Faults, Flaw};
 use crate::opportunity::{Opportunity, Standing};
+use crate::registration::RegistrationStatus;
 
 /// Why a command was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,13 @@ pub enum Refusal {
         message: String,
         /// Where the opportunity stands instead, if it is about one.
         standing: Option<Standing>,
+    },
+    /// The registration's status does not allow it.
+    WrongStatus {
+        /// For a person.
+        message: String,
+        /// Where the registration stands instead.
+        status: RegistrationStatus,
     },
     /// The request itself is wrong.
     Invalid(Faults),

@@ -5,6 +5,7 @@ mod leads;
 mod life_cycle;
 mod properties;
 mod records;
+mod registration;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,9 @@ enum Ask {
     Respond(Value),
     Update(Value),
     Close(Value),
+    Register(Value),
+    /// Of the registration of an organization.
+    Review(&'static str, Value),
 }
 
 /// One deal and the clock. Commands run on it as the functions run them.
@@ -150,6 +154,11 @@ impl World {
             .collect()
     }
 
+    /// The deal as who was told of the last command knows it.
+    fn told(&self) -> &Snapshot {
+        self.notice().opportunity.as_ref().expect("it has a part in the deal")
+    }
+
     fn notice(&self) -> &Notice {
         match self.events.as_slice() {
             [event] => event.notices.first().expect("somebody is told"),
@@ -178,6 +187,14 @@ fn command(ask: &Ask, deal: Option<&Deal>, by: &Actor, now: Timestamp) -> Result
             Command::Update(form.check(deal()?, &find(&form.references()), by, now)?)
         }
         Ask::Close(body) => Command::Close(Box::new(CloseForm::read(body).check(deal()?, by)?)),
+        Ask::Register(body) => {
+            let form = RegisterForm::read(body);
+            let (found, vendor, new) = (find(&form.references()), org("contoso"), RegistrationId::new(now, 9));
+            Command::Register(Box::new(form.check(deal()?, &found, Some(&vendor), new, by, now)?))
+        }
+        Ask::Review(organization, body) => {
+            Command::Review(ReviewForm::read(body).check(deal()?, &org(organization), by)?)
+        }
     })
 }
 
@@ -199,6 +216,7 @@ fn tell(decided: &Result<Vec<Event>, Refusal>) -> String {
             ..
         }) => format!("409 {code} {}", stands(*standing)),
         Err(Refusal::Conflict { code, .. }) => format!("409 {code}"),
+        Err(Refusal::WrongStatus { status, .. }) => format!("409 wrongStatus {status}"),
         Err(Refusal::Invalid(faults)) => {
             assert!(!faults.is_empty(), "a refusal without a reason");
             let place = |pointer: &str| if pointer.is_empty() { "all" } else { pointer }.to_owned();
@@ -224,7 +242,8 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     let mut lines = vec![
         json!({"kind": "solution", "id": "con-cloud", "name": "Contoso Cloud", "publisher": "contoso", "coSellReady": true}),
         json!({"kind": "solution", "id": "con-beta", "name": "Contoso Beta", "publisher": "contoso"}),
-        json!({"kind": "solution", "id": "fab-erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true}),
+        json!({"kind": "solution", "id": "fab-erp", "name": "Fabrikam ERP", "publisher": "fabrikam", "coSellReady": true,
+            "registrationEligible": true}),
         json!({"kind": "customer", "name": "Adatum Corporation", "country": "US", "dunsNumber": "123456789",
             "address": {"city": "Redmond"}}),
     ];

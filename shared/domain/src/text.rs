@@ -79,6 +79,11 @@ checked_string!(
     |text: &str| DealId::parse(text).map(drop)
 );
 checked_string!(
+    /// A registration's id: a ULID that tells nothing of the deal's.
+    RegistrationId,
+    |text: &str| DealId::parse(text).map(drop)
+);
+checked_string!(
     /// Where a webhook is: an absolute `http` or `https` URL of 1–2,048 visible ASCII characters, without user or fragment.
     WebhookUrl,
     |text: &str| {
@@ -128,6 +133,11 @@ checked_string!(
 checked_string!(
     /// The deal's id in the organization's own CRM. 1–64.
     CrmId,
+    line::<64>
+);
+checked_string!(
+    /// Where the customer uses what it bought: its tenant, account or subscription. 1–64.
+    TenantReference,
     line::<64>
 );
 checked_string!(
@@ -211,6 +221,13 @@ impl DealId {
 }
 
 impl WebhookId {
+    /// A new id, as [`DealId::new`].
+    pub fn new(at: crate::Timestamp, entropy: u128) -> Self {
+        Self(DealId::new(at, entropy).0)
+    }
+}
+
+impl RegistrationId {
     /// A new id, as [`DealId::new`].
     pub fn new(at: crate::Timestamp, entropy: u128) -> Self {
         Self(DealId::new(at, entropy).0)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use crate::fault::Flaw;
 use crate::form::Parse;
@@ -89,6 +89,19 @@ impl Date {
             ));
         }
         Ok(self)
+    }
+}
+
+impl Date {
+    /// The day in UTC.
+    pub fn of(now: Timestamp) -> Self {
+        Self(now.date())
+    }
+
+    /// So many days before, or the first day there is.
+    #[must_use]
+    pub(crate) fn days_before(self, days: u64) -> Self {
+        Self(self.0.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN))
     }
 }
 

@@ -45,6 +45,17 @@ impl Answer {
         Self::with_type("application/json", status, body)
     }
 
+    /// The same answer, `ETag` included, with a JSON body that says more.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::json`].
+    #[must_use]
+    pub fn with_body(mut self, body: &impl Serialize) -> Self {
+        self.body = serde_json::to_string(body).expect("answers have string keys and no fallible parts");
+        self
+    }
+
     /// 204.
     pub fn no_content() -> Self {
         Self::new(204)

@@ -1,6 +1,6 @@
 //! Why a request was not carried out, as a problem document (RFC 9457) with a stable `code`.
 
-use domain::{Fault, Faults, Outcome, Refusal, Standing};
+use domain::{Fault, Faults, Outcome, Refusal, RegistrationStatus, Standing};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use serde::Serialize;
@@ -17,6 +17,7 @@ pub struct Problem {
     detail: String,
     faults: Vec<Fault>,
     standing: Option<Standing>,
+    registration: Option<RegistrationStatus>,
     header: Option<(&'static str, &'static str)>,
 }
 
@@ -28,6 +29,7 @@ impl Problem {
             detail: detail.into(),
             faults: Vec::new(),
             standing: None,
+            registration: None,
             header: None,
         }
     }
@@ -75,6 +77,12 @@ impl Problem {
     /// 412: `If-Match` names another version than `current`.
     pub fn precondition_failed(current: u64) -> Self {
         let detail = format!("It has changed since you read it: its version is now {current}. Read it again.");
+        Self::new(StatusCode::PRECONDITION_FAILED, "preconditionFailed", detail)
+    }
+
+    /// 412: `If-Match` names a version, and there is nothing yet.
+    pub fn precondition_failed_without() -> Self {
+        let detail = "There is nothing yet that If-Match could mean; leave it away.";
         Self::new(StatusCode::PRECONDITION_FAILED, "preconditionFailed", detail)
     }
 
@@ -163,6 +171,10 @@ impl From<Refusal> for Problem {
                 standing,
                 ..Self::new(StatusCode::CONFLICT, code, message)
             },
+            Refusal::WrongStatus { message, status } => Self {
+                registration: Some(status),
+                ..Self::new(StatusCode::CONFLICT, "wrongStatus", message)
+            },
             Refusal::Invalid(faults) => Self::invalid(faults),
         }
     }
@@ -197,6 +209,9 @@ struct Document<'a> {
     errors: Vec<Item<'a>>,
     #[serde(flatten)]
     standing: Option<Where>,
+    // `status` is HTTP's.
+    #[serde(rename = "registrationStatus", skip_serializing_if = "Option::is_none")]
+    registration: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -233,6 +248,7 @@ impl From<Problem> for Answer {
                 stage: standing.stage.as_str(),
                 outcome: standing.outcome.map(Outcome::as_str),
             }),
+            registration: problem.registration.map(RegistrationStatus::as_str),
         };
         let answer = Self::with_type("application/problem+json", problem.status(), &document);
         match problem.header {
@@ -290,6 +306,21 @@ mod tests {
         assert!(
             body.as_object().is_some_and(|body| body.contains_key("outcome")),
             "null, not absent"
+        );
+    }
+
+    #[test]
+    fn a_registrations_conflict_tells_its_status_beside_that_of_http() {
+        let (_, body) = sent(Refusal::WrongStatus {
+            message: "The registration is approved.".into(),
+            status: RegistrationStatus::Approved,
+        });
+        assert_eq!(
+            body,
+            json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "code": "wrongStatus",
+                "detail": "The registration is approved.", "registrationStatus": "approved",
+            })
         );
     }
 

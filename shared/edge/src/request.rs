@@ -22,6 +22,8 @@ pub const MAX_BODY: usize = 256 * 1024;
 pub enum Accepts {
     /// `application/json`.
     Json,
+    /// The same, of a PUT.
+    JsonByPut,
     /// `application/merge-patch+json` (RFC 7396) or `application/json`.
     MergePatch,
 }
@@ -31,6 +33,8 @@ impl Accepts {
     pub(crate) fn header(self) -> (&'static str, &'static str) {
         match self {
             Self::Json => ("accept-post", "application/json"),
+            // RFC 9110, section 15.5.16: a PUT has no header of its own.
+            Self::JsonByPut => ("accept", "application/json"),
             Self::MergePatch => ("accept-patch", "application/merge-patch+json, application/json"),
         }
     }

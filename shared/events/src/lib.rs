@@ -17,7 +17,7 @@ pub mod bus;
 pub mod queue;
 pub mod webhook;
 
-use domain::{DealId, Notice, OrganizationId, Timestamp, UserId};
+use domain::{DealId, Notice, OrganizationId, RegistrationNotice, Snapshot, Timestamp, UserId};
 use serde::Serialize;
 
 pub use bus::{Announcement, Bus};
@@ -37,10 +37,13 @@ pub struct Detail {
     #[serde(rename = "type")]
     kind: &'static str,
     occurred_at: String,
-    deal_id: String,
+    /// `null` for a recipient that has no part in the deal.
+    deal_id: Option<String>,
     actor: Option<ActorDetail>,
     recipient: Recipient,
-    opportunity: OpportunityDetail,
+    opportunity: Option<OpportunityDetail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration: Option<RegistrationDetail>,
     #[serde(skip_serializing_if = "Option::is_none")]
     respond_by: Option<String>,
 }
@@ -71,6 +74,17 @@ struct OpportunityDetail {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RegistrationDetail {
+    id: String,
+    organization_id: String,
+    solution_id: String,
+    customer_name: String,
+    status: &'static str,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct MoneyDetail {
     amount: String,
     currency: &'static str,
@@ -91,7 +105,7 @@ impl Detail {
             version: VERSION,
             kind: notice.notice_type.as_str(),
             occurred_at: occurred_at.to_string(),
-            deal_id: deal.to_string(),
+            deal_id: notice.opportunity.as_ref().map(|_| deal.to_string()),
             actor: actor.map(|(organization, user)| ActorDetail {
                 organization_id: organization.to_string(),
                 user_id: user.to_string(),
@@ -100,17 +114,8 @@ impl Detail {
                 organization_id: notice.recipient.organization.to_string(),
                 kind: notice.recipient.kind.as_str(),
             },
-            opportunity: OpportunityDetail {
-                name: notice.name.to_string(),
-                customer_name: notice.customer_name.to_string(),
-                estimated_value: notice.estimated_value.map(|value| MoneyDetail {
-                    amount: value.amount(),
-                    currency: value.currency(),
-                }),
-                stage: notice.stage.as_str(),
-                outcome: notice.outcome.map(domain::Outcome::as_str),
-                reason: notice.reason.map(domain::Reason::as_str),
-            },
+            opportunity: notice.opportunity.as_ref().map(OpportunityDetail::of),
+            registration: notice.registration.as_ref().map(RegistrationDetail::of),
             respond_by: notice.respond_by.map(|at| at.to_string()),
         }
     }
@@ -127,6 +132,35 @@ impl Detail {
     /// Never: it has string keys and no fallible parts.
     pub fn json(&self) -> String {
         serde_json::to_string(self).expect("string keys and no fallible parts")
+    }
+}
+
+impl OpportunityDetail {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            name: snapshot.name.to_string(),
+            customer_name: snapshot.customer_name.to_string(),
+            estimated_value: snapshot.estimated_value.map(|value| MoneyDetail {
+                amount: value.amount(),
+                currency: value.currency(),
+            }),
+            stage: snapshot.stage.as_str(),
+            outcome: snapshot.outcome.map(domain::Outcome::as_str),
+            reason: snapshot.reason.map(domain::Reason::as_str),
+        }
+    }
+}
+
+impl RegistrationDetail {
+    fn of(notice: &RegistrationNotice) -> Self {
+        Self {
+            id: notice.id.to_string(),
+            organization_id: notice.organization.to_string(),
+            solution_id: notice.solution.to_string(),
+            customer_name: notice.customer_name.to_string(),
+            status: notice.status.as_str(),
+            reason: notice.reason.as_ref().map(ToString::to_string),
+        }
     }
 }
 
@@ -151,13 +185,16 @@ mod tests {
                 organization: OrganizationId::parse("contoso").expect("an id"),
                 kind: OrganizationKind::Vendor,
             },
-            name: DealName::parse("ERP for Adatum").expect("a name"),
-            customer_name: CustomerName::parse("Adatum").expect("a name"),
-            estimated_value: Some(Money::parse("125000", "USD").expect("money")),
-            stage: Stage::Archived,
-            outcome: Some(Outcome::Declined),
-            reason: Some(Reason::NoCapacity),
+            opportunity: Some(Snapshot {
+                name: DealName::parse("ERP for Adatum").expect("a name"),
+                customer_name: CustomerName::parse("Adatum").expect("a name"),
+                estimated_value: Some(Money::parse("125000", "USD").expect("money")),
+                stage: Stage::Archived,
+                outcome: Some(Outcome::Declined),
+                reason: Some(Reason::NoCapacity),
+            }),
             respond_by: None,
+            registration: None,
         }
     }
 
@@ -191,5 +228,34 @@ mod tests {
         assert_eq!(serde_json::to_value(&detail).expect("JSON"), expected);
         let by_the_clock = serde_json::to_value(Detail::of("x", &deal, at, None, &notice)).expect("JSON");
         assert_eq!(by_the_clock["actor"], json!(null));
+    }
+
+    #[test]
+    fn who_has_no_part_in_the_deal_does_not_learn_which_it_is() {
+        let notice = Notice {
+            notice_type: NoticeType::RegistrationSubmitted,
+            opportunity: None,
+            registration: Some(RegistrationNotice {
+                id: domain::RegistrationId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAX").expect("an id"),
+                organization: OrganizationId::parse("fabrikam").expect("an id"),
+                solution: domain::SolutionId::parse("erp").expect("an id"),
+                customer_name: CustomerName::parse("Adatum").expect("a name"),
+                status: domain::RegistrationStatus::Submitted,
+                reason: None,
+            }),
+            ..notice()
+        };
+        let deal = DealId::parse("01ARZ3NDEKTSV4RRFFQ69G5FAV").expect("an id");
+        let at = Timestamp::parse("2026-11-21T09:30:00Z").expect("an instant");
+        let detail = serde_json::to_value(Detail::of("x", &deal, at, None, &notice)).expect("JSON");
+        assert_eq!(
+            (&detail["dealId"], &detail["opportunity"]),
+            (&json!(null), &json!(null))
+        );
+        assert_eq!(
+            detail["registration"],
+            json!({"id": "01ARZ3NDEKTSV4RRFFQ69G5FAX", "organizationId": "fabrikam", "solutionId": "erp",
+                   "customerName": "Adatum", "status": "submitted", "reason": null})
+        );
     }
 }

@@ -144,6 +144,7 @@ impl Store {
             if before != Some(view) {
                 items.push(self.put_view(view, before.map(|before| before.version))?);
                 items.extend(self.note_team(before, view)?);
+                items.extend(self.put_registration(&after, view, before)?);
             }
         }
         items.extend(self.count(commit.stored, &after)?);
@@ -211,7 +212,10 @@ impl Store {
         )
     }
 
-    fn put(&self, record: &impl serde::Serialize) -> Result<aws_sdk_dynamodb::types::builders::PutBuilder, Error> {
+    pub(crate) fn put(
+        &self,
+        record: &impl serde::Serialize,
+    ) -> Result<aws_sdk_dynamodb::types::builders::PutBuilder, Error> {
         Ok(Put::builder().table_name(&self.table).set_item(Some(to_item(record)?)))
     }
 }
@@ -246,7 +250,7 @@ fn verdict(idempotent: bool, reasons: Vec<Cancelled>) -> Result<Verdict, Error> 
     })
 }
 
-fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
+pub(crate) fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
     let put = put.build().map_err(|error| Error::Refused(error.into()))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }

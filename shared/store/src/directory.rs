@@ -255,9 +255,10 @@ impl Store {
         }
     }
 
-    /// The exchange's vendor, if there is one yet.
+    /// The exchange's vendor, if it has one. Not consistent: an organization stays what it is.
     pub async fn vendor(&self) -> Result<Option<OrganizationId>, Error> {
-        let Some(item) = self.get(&keys::vendor()).await? else {
+        let found = self.get_all([keys::vendor()], false).await?;
+        let Some(item) = found.values().next() else {
             return Ok(None);
         };
         let id = item.get("organizationId").and_then(|id| id.as_s().ok());

@@ -19,6 +19,8 @@
 //! | the exchange's vendor | `EXCHANGE` | `VENDOR` | – | – |
 //! | solution | `SOLUTIONS#<shard>` | `<id>` | – | – |
 //! | customer | `CUSTOMER#<id>` | `CUSTOMER` | – | – |
+//! | registration, as the vendor knows it | `REGISTRATION#<id>` | `REGISTRATION` | the vendor's: `ORG#<vendor>#REGISTRATION#<status>`, `<submittedAt>#<id>` | – |
+//! | the same: index `byCustomer` (`customerPk`, `customerSk`) | `ORG#<organization>#REGISTRATION#<status>` | `<submittedAt>#<id>` | | |
 //! | customer, by its name and by its later words | `CUSTOMERS#<country>#<first characters>` | `NAME#<folded name>#<digest of the id>`, `WORD#<folded name from the word on>#<digest of the id>` | – | – |
 //! | co-sell ready solution, by name; of all, and of its publisher | `SOLUTIONS#NAMES`, `SOLUTIONS#OF#<organization>` | `<folded name>#<id>` | – | – |
 //! | team that was set | `ORG#<organization>` | `CONTACTS#<instant>#<deal>` | – | – |
@@ -31,8 +33,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::suggest::{self, Entry};
 use domain::{
-    Actor, Country, Customer, CustomerId, DealId, Direction, IdempotencyKey, Likeness, OrganizationId, Solution,
-    SolutionId, Stage, Timestamp, UserId, WebhookId,
+    Actor, Country, Customer, CustomerId, DealId, Direction, IdempotencyKey, Likeness, OrganizationId, RegistrationId,
+    RegistrationStatus, Solution, SolutionId, Stage, Timestamp, UserId, WebhookId,
 };
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
@@ -55,6 +57,10 @@ pub const DUE_PK: &str = "duePk";
 pub const DUE_SK: &str = "dueSk";
 /// The index of an organization's open opportunities by customer.
 pub const BY_CUSTOMER: &str = "byCustomer";
+/// Partition key of [`BY_CUSTOMER`].
+pub const CUSTOMER_PK: &str = "customerPk";
+/// Sort key of [`BY_CUSTOMER`].
+pub const CUSTOMER_SK: &str = "customerSk";
 /// How every view's sort key begins.
 pub(crate) const VIEWS: &str = "ORG#";
 /// The deadline index is spread over this many partitions, the catalog too.
@@ -323,6 +329,25 @@ fn hex_digest(text: &str) -> String {
         .iter()
         .take(16)
         .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+pub(crate) fn registration(id: &RegistrationId) -> Key {
+    Key::new(format!("REGISTRATION#{id}"), "REGISTRATION")
+}
+
+/// A list of registrations: those that a vendor reviews, or those of an organization.
+pub(crate) fn registrations(organization: &OrganizationId, status: RegistrationStatus) -> String {
+    format!("ORG#{organization}#REGISTRATION#{status}")
+}
+
+/// What has waited longest sorts first.
+pub(crate) fn registrations_sk(submitted_at: Timestamp, id: &RegistrationId) -> String {
+    format!("{submitted_at}#{id}")
+}
+
+/// The registration of a place in a list.
+pub(crate) fn registration_of_sk(sk: &str) -> Option<RegistrationId> {
+    sk.rsplit_once('#').and_then(|(_, id)| RegistrationId::parse(id).ok())
 }
 
 pub(crate) fn tab_pk(organization: &OrganizationId, direction: Direction, stage: Stage) -> String {

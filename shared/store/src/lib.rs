@@ -21,6 +21,7 @@ mod lists;
 mod partners;
 mod records;
 mod redrive;
+mod registrations;
 mod solutions;
 mod suggest;
 mod timeline;
@@ -44,9 +45,10 @@ pub use idempotency::{Idempotency, Recorded};
 pub use lists::{ListQuery, Page};
 pub use records::{
     ActorRecord, ChangeRecord, EventRecord, MoneyRecord, NoteRecord, NoticeRecord, OpportunityRecord, PartyRecord,
-    RecipientRecord, SnapshotRecord,
+    RecipientRecord, RegistrationNoticeRecord, SnapshotRecord,
 };
 pub use redrive::WrittenPage;
+pub use registrations::{Registered, RegistrationPage, RegistrationQuery, Side};
 pub use solutions::{SolutionsPage, SolutionsQuery};
 pub use timeline::{TimelinePage, TimelineQuery};
 pub use webhooks::{AttemptRecord, Webhooks};

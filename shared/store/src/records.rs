@@ -7,12 +7,14 @@ use chrono::TimeDelta;
 use domain::{
     Actor, Address, Change, CloseResult, Closed, Contact, Counter, Customer, Deal, DealId, Direction, Edit, Event,
     FromTo, Invitation, Invite, Money, Notice, Opportunity, OrganizationId, Party, Person, Progress, Qualification,
-    QualificationName, Recipient, Response, ResponseWindow, Solution, Stage, Timestamp, UserId, Work,
+    QualificationName, Recipient, RegistrationNotice, Response, ResponseWindow, Snapshot, Solution, Stage, Timestamp,
+    UserId, Work,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ulid::Ulid;
 
+use crate::registrations::{self, RegistrationRecord};
 use crate::{Error, Item, keys};
 
 /// Reads a checked domain value back.
@@ -20,7 +22,7 @@ pub(crate) fn read<T: domain::Parse>(text: &str) -> Result<T, Error> {
     T::parse(text).map_err(|flaw| Error::Corrupt(flaw.message))
 }
 
-fn read_optional<T: domain::Parse>(text: Option<&String>) -> Result<Option<T>, Error> {
+pub(crate) fn read_optional<T: domain::Parse>(text: Option<&String>) -> Result<Option<T>, Error> {
     text.map(|text| read(text)).transpose()
 }
 
@@ -28,7 +30,7 @@ pub(crate) fn read_time(text: &str) -> Result<Timestamp, Error> {
     Timestamp::parse(text).map_err(|flaw| Error::Corrupt(flaw.message))
 }
 
-fn written<T: ToString>(value: Option<&T>) -> Option<String> {
+pub(crate) fn written<T: ToString>(value: Option<&T>) -> Option<String> {
     value.map(ToString::to_string)
 }
 
@@ -53,7 +55,7 @@ pub struct PartyRecord {
 }
 
 impl PartyRecord {
-    fn of(party: &Party) -> Self {
+    pub(crate) fn of(party: &Party) -> Self {
         Self {
             organization_id: party.id.to_string(),
             name: party.name.to_string(),
@@ -61,7 +63,7 @@ impl PartyRecord {
         }
     }
 
-    fn party(&self) -> Result<Party, Error> {
+    pub(crate) fn party(&self) -> Result<Party, Error> {
         Ok(Party {
             id: read(&self.organization_id)?,
             name: read(&self.name)?,
@@ -80,14 +82,14 @@ pub struct MoneyRecord {
 }
 
 impl MoneyRecord {
-    fn of(money: &Money) -> Self {
+    pub(crate) fn of(money: &Money) -> Self {
         Self {
             amount: money.amount(),
             currency: money.currency().to_owned(),
         }
     }
 
-    fn money(&self) -> Result<Money, Error> {
+    pub(crate) fn money(&self) -> Result<Money, Error> {
         Money::parse(&self.amount, &self.currency).map_err(|flaw| Error::Corrupt(flaw.message))
     }
 }
@@ -310,6 +312,8 @@ pub struct OpportunityRecord {
     invitation: Option<InvitationRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     remind_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registration: Option<RegistrationRecord>,
 }
 
 impl OpportunityRecord {
@@ -364,6 +368,7 @@ impl OpportunityRecord {
             closed_at: written(view.closed_at().as_ref()),
             invitation: view.invitation().map(InvitationRecord::of),
             remind_at: written(view.remind_at().as_ref()),
+            registration: view.registration.as_deref().map(RegistrationRecord::of),
         }
     }
 
@@ -397,6 +402,11 @@ impl OpportunityRecord {
                 .map(SolutionRecord::solution)
                 .collect::<Result<_, _>>()?,
             progress: self.progress(people)?,
+            registration: self
+                .registration
+                .as_ref()
+                .map(|record| record.registration().map(Box::new))
+                .transpose()?,
         })
     }
 
@@ -481,7 +491,7 @@ impl OpportunityRecord {
 }
 
 impl SolutionRecord {
-    fn of(solution: &Solution) -> Self {
+    pub(crate) fn of(solution: &Solution) -> Self {
         Self {
             id: solution.id.to_string(),
             name: solution.name.to_string(),
@@ -570,7 +580,7 @@ pub struct EventRecord {
     pub actor: Option<ActorRecord>,
     /// Whose view changed.
     pub organization_id: String,
-    /// Why it was declined or lost.
+    /// Why it was declined or lost; what the vendor said to a registration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The fields that changed with it.
@@ -605,11 +615,34 @@ pub struct NoticeRecord {
     pub notice_type: String,
     /// Who is told.
     pub recipient: RecipientRecord,
-    /// The deal as the recipient knows it.
-    pub opportunity: SnapshotRecord,
+    /// The deal as the recipient knows it; absent for one that has no part in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opportunity: Option<SnapshotRecord>,
+    /// The registration that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<RegistrationNoticeRecord>,
     /// Until when an answer is awaited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub respond_by: Option<String>,
+}
+
+/// A registration as vendor and registering organization are told of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistrationNoticeRecord {
+    /// Its id.
+    pub id: String,
+    /// Who registers.
+    pub organization_id: String,
+    /// What was sold.
+    pub solution_id: String,
+    /// Who buys.
+    pub customer_name: String,
+    /// Where it stands.
+    pub status: String,
+    /// What the vendor said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The deal as the recipient of a notice knows it.
@@ -640,7 +673,8 @@ impl EventRecord {
         let keys::Key { pk, sk } = keys::event(deal.id(), id);
         let (edits, reason) = match &event.change {
             Change::Accepted(edits) | Change::Updated(edits) => (edits.as_slice(), None),
-            Change::Declined(reason) | Change::Lost(reason) => (&[][..], Some(reason)),
+            Change::Declined(reason) | Change::Lost(reason) => (&[][..], Some(reason.to_string())),
+            Change::RegistrationReviewed(verdict) => (&[][..], written(verdict.reason())),
             _ => (&[][..], None),
         };
         let mut changes: Vec<ChangeRecord> = edits.iter().map(ChangeRecord::of).collect();
@@ -650,6 +684,9 @@ impl EventRecord {
                 from: Value::Null,
                 to: money(final_value),
             });
+        }
+        if let Change::RegistrationSubmitted(submitted) = &event.change {
+            changes.extend(registrations::changes(submitted.from.as_ref(), &submitted.to.terms));
         }
         let tells = !event.notices.is_empty() || !event.counts.is_empty();
         Some(Self {
@@ -663,7 +700,7 @@ impl EventRecord {
             at: event.at.to_string(),
             actor: event.actor.as_ref().map(ActorRecord::of),
             organization_id: event.organization.to_string(),
-            reason: written(reason),
+            reason,
             changes,
             notices: event
                 .notices
@@ -733,26 +770,18 @@ impl EventRecord {
 
 impl NoticeRecord {
     fn notice(&self) -> Result<Notice, Error> {
-        let SnapshotRecord {
-            name,
-            customer_name,
-            estimated_value,
-            stage,
-            outcome,
-            reason,
-        } = &self.opportunity;
         Ok(Notice {
             notice_type: read(&self.notice_type)?,
             recipient: Recipient {
                 organization: read(&self.recipient.organization_id)?,
                 kind: read(&self.recipient.kind)?,
             },
-            name: read(name)?,
-            customer_name: read(customer_name)?,
-            estimated_value: estimated_value.as_ref().map(MoneyRecord::money).transpose()?,
-            stage: read(stage)?,
-            outcome: read_optional(outcome.as_ref())?,
-            reason: read_optional(reason.as_ref())?,
+            opportunity: self.opportunity.as_ref().map(SnapshotRecord::snapshot).transpose()?,
+            registration: self
+                .registration
+                .as_ref()
+                .map(RegistrationNoticeRecord::registration)
+                .transpose()?,
             respond_by: self.respond_by.as_deref().map(read_time).transpose()?,
         })
     }
@@ -765,16 +794,58 @@ impl NoticeRecord {
                 organization_id: notice.recipient.organization.to_string(),
                 kind: notice.recipient.kind.to_string(),
             },
-            opportunity: SnapshotRecord {
-                name: notice.name.to_string(),
-                customer_name: notice.customer_name.to_string(),
-                estimated_value: notice.estimated_value.as_ref().map(MoneyRecord::of),
-                stage: notice.stage.to_string(),
-                outcome: written(notice.outcome.as_ref()),
-                reason: written(notice.reason.as_ref()),
-            },
+            opportunity: notice.opportunity.as_ref().map(SnapshotRecord::of),
+            registration: notice.registration.as_ref().map(RegistrationNoticeRecord::of),
             respond_by: written(notice.respond_by.as_ref()),
         }
+    }
+}
+
+impl SnapshotRecord {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            name: snapshot.name.to_string(),
+            customer_name: snapshot.customer_name.to_string(),
+            estimated_value: snapshot.estimated_value.as_ref().map(MoneyRecord::of),
+            stage: snapshot.stage.to_string(),
+            outcome: written(snapshot.outcome.as_ref()),
+            reason: written(snapshot.reason.as_ref()),
+        }
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Error> {
+        Ok(Snapshot {
+            name: read(&self.name)?,
+            customer_name: read(&self.customer_name)?,
+            estimated_value: self.estimated_value.as_ref().map(MoneyRecord::money).transpose()?,
+            stage: read(&self.stage)?,
+            outcome: read_optional(self.outcome.as_ref())?,
+            reason: read_optional(self.reason.as_ref())?,
+        })
+    }
+}
+
+impl RegistrationNoticeRecord {
+    fn of(notice: &RegistrationNotice) -> Self {
+        Self {
+            id: notice.id.to_string(),
+            organization_id: notice.organization.to_string(),
+            solution_id: notice.solution.to_string(),
+            customer_name: notice.customer_name.to_string(),
+            status: notice.status.to_string(),
+            reason: written(notice.reason.as_ref()),
+        }
+    }
+
+    fn registration(&self) -> Result<RegistrationNotice, Error> {
+        Ok(RegistrationNotice {
+            id: read(&self.id)?,
+            organization: read(&self.organization_id)?,
+            solution: read(&self.solution_id)?,
+            customer_name: read(&self.customer_name)?,
+            status: read(&self.status)?,
+            reason: read_optional(self.reason.as_ref())?,
+        })
     }
 }
 

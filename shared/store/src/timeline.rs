@@ -84,13 +84,15 @@ impl Store {
     ) -> Result<Result<TimelinePage<EventRecord>, CursorError>, Error> {
         let mut walk = query.walk(
             keys::EVENTS,
-            "organizationId = :me OR NOT (#type IN (:updated, :noteAdded, :reminded))",
+            "organizationId = :me OR NOT (#type IN (:updated, :noteAdded, :reminded) OR begins_with(#type, :registration))",
         );
         walk.names = &[("#type", "type")];
         walk.values.extend([
             (":updated", keys::text("updated")),
             (":noteAdded", keys::text("noteAdded")),
             (":reminded", keys::text("reminded")),
+            // What became of a registration is its organization's alone.
+            (":registration", keys::text("registration")),
         ]);
         self.walk(walk).await
     }

@@ -119,7 +119,7 @@ fn accepting_turns_it_into_an_opportunity_which_has_a_value_and_a_date() {
         (None, owners.version + 1),
         "what it is worth to fabrikam stays there"
     );
-    assert_eq!(world.notice().estimated_value, None);
+    assert_eq!(world.told().estimated_value, None);
     // Nobody else is asked any more by itself, and anybody by the vendor.
     assert_eq!(world.ask("fabrikam", &Ask::Close(lost("budget"))), "lost fabrikam");
     assert_eq!(

@@ -311,9 +311,9 @@ fn accepting_may_correct_the_view_at_once() {
     assert_eq!(world.events[0].note.as_ref().map(Prose::as_str), Some("ours"));
     assert_eq!(world.view("contoso"), owners, "the owner's view is its own");
     assert_eq!(world.notices(), ["Opportunity Accepted to contoso"]);
-    let notice = world.notice();
+    let told = world.told();
     assert_eq!(
-        (notice.name.as_str(), notice.reason),
+        (told.name.as_str(), told.reason),
         ("Contoso's deal", None),
         "in the owner's words"
     );
@@ -353,8 +353,8 @@ fn declining_takes_a_reason_of_the_list_and_tells_the_inviter() {
         );
         assert_eq!(world.view("contoso"), owners, "the owner keeps working the deal");
         assert_eq!(world.notices(), ["Opportunity Declined to contoso"]);
-        assert_eq!(world.notice().reason, Some(*reason));
-        assert_eq!(world.notice().outcome, Some(Outcome::Declined));
+        assert_eq!(world.told().reason, Some(*reason));
+        assert_eq!(world.told().outcome, Some(Outcome::Declined));
     }
 }
 
@@ -580,7 +580,7 @@ fn the_owners_end_reaches_each_of_several_in_its_own_way() {
         .events
         .iter()
         .flat_map(|event| &event.notices)
-        .filter_map(|notice| notice.reason)
+        .filter_map(|notice| notice.opportunity.as_ref()?.reason)
         .collect();
     assert_eq!(reasons, [], "why is for the inviter alone");
 }
@@ -603,13 +603,13 @@ fn everybody_that_works_the_deal_wins_or_loses_it_for_itself() {
         assert_eq!(value(&view).as_deref(), Some("70 JPY"), "the estimate stands");
         assert_eq!(world.view(other), others, "the other's view is its own");
         assert_eq!(world.notices(), [format!("Opportunity Won to {other}")]);
-        let notice = world.notice();
+        let told = world.told();
         assert_eq!(
-            notice.estimated_value.expect("there").to_string(),
+            told.estimated_value.expect("there").to_string(),
             "125000.00 USD",
             "the recipient's own"
         );
-        assert_eq!((notice.stage, notice.outcome), (Stage::Archived, Some(Outcome::Won)));
+        assert_eq!((told.stage, told.outcome), (Stage::Archived, Some(Outcome::Won)));
 
         let mut world = World::with_fabrikam("accepted");
         let corrected = json!({"outcome": "won", "finalValue": {"amount": "1.5", "currency": "EUR"}, "note": "ours"});
@@ -628,7 +628,7 @@ fn everybody_that_works_the_deal_wins_or_loses_it_for_itself() {
         assert_eq!(world.view(who).reason(), Some(Reason::NoCapacity));
         assert_eq!(value(&world.view(who)), None);
         let told = (who == "fabrikam").then_some(Reason::NoCapacity);
-        assert_eq!(world.notice().reason, told, "only the inviter learns why");
+        assert_eq!(world.told().reason, told, "only the inviter learns why");
     }
 }
 
@@ -747,38 +747,35 @@ fn after_an_invitation_each_view_changes_on_its_own() {
 #[test]
 fn a_notice_speaks_of_the_recipients_own_view() {
     let mut world = World::with_fabrikam("received");
-    let notice = world.notice();
+    let (notice, told) = (world.notice(), world.told());
     assert_eq!(
-        (notice.name.as_str(), notice.customer_name.as_str()),
+        (told.name.as_str(), told.customer_name.as_str()),
         ("Contoso's deal", "Litware")
     );
     assert_eq!(notice.recipient.kind, OrganizationKind::Partner);
-    assert_eq!((notice.stage, notice.outcome), (Stage::Received, None));
+    assert_eq!((told.stage, told.outcome), (Stage::Received, None));
     assert_eq!(notice.respond_by, Some(noon().plus(WINDOW)));
     let renamed = json!({"decision": "accept", "name": "Mine", "estimatedValue": {"amount": "5", "currency": "EUR"}});
     world.ask("fabrikam", &Ask::Respond(renamed));
-    assert_eq!((world.notice().stage, world.notice().outcome), (Stage::Accepted, None));
+    assert_eq!((world.told().stage, world.told().outcome), (Stage::Accepted, None));
     assert_eq!(
         world.notice().respond_by,
         None,
         "only what was received has a date to answer by"
     );
     world.ask("contoso", &Ask::Close(won()));
-    let notice = world.notice();
+    let told = world.told();
     assert_eq!(
-        (notice.name.as_str(), notice.estimated_value.expect("there").to_string()),
+        (told.name.as_str(), told.estimated_value.expect("there").to_string()),
         ("Mine", "5.00 EUR".into())
     );
     world.ask("fabrikam", &Ask::Close(lost("budget")));
-    let notice = world.notice();
+    let (notice, told) = (world.notice(), world.told());
     assert_eq!(
-        (notice.name.as_str(), notice.estimated_value.expect("there").to_string()),
+        (told.name.as_str(), told.estimated_value.expect("there").to_string()),
         ("Contoso's deal", "125000.00 USD".into())
     );
-    assert_eq!(
-        (notice.outcome, notice.reason),
-        (Some(Outcome::Lost), Some(Reason::Budget))
-    );
+    assert_eq!((told.outcome, told.reason), (Some(Outcome::Lost), Some(Reason::Budget)));
     assert_eq!(notice.recipient.kind, OrganizationKind::Vendor);
 }
 

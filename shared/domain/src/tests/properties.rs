@@ -160,14 +160,15 @@ fn check_notices(after: &Deal, events: &[Event]) {
             let own = after.view(&notice.recipient.organization).expect("a participant");
             let by = event.actor.as_ref().map(|actor| &actor.organization);
             assert_ne!(by, Some(&notice.recipient.organization), "{event:?}");
-            assert_eq!((&notice.name, notice.estimated_value), (&own.name, own.estimated_value));
+            let told = notice.opportunity.as_ref().expect("it has a part in the deal");
+            assert_eq!((&told.name, told.estimated_value), (&own.name, own.estimated_value));
             let awaited = matches!(
                 notice.notice_type,
                 NoticeType::OpportunityReceived | NoticeType::OpportunityExpiring
             );
             assert_eq!(notice.respond_by.is_some(), awaited);
             assert!(
-                notice.reason.is_none() || own.direction() == Direction::Outbound,
+                told.reason.is_none() || own.direction() == Direction::Outbound,
                 "{event:?}"
             );
         }
