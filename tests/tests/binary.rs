@@ -278,7 +278,7 @@ async fn an_import_tells_how_far_it_is_and_each_line_that_is_bad() {
     assert!(!output.status.success());
     let lines: Vec<&str> = report.lines().collect();
     assert!(lines[0].starts_with("line 1: /kind "), "{}", lines[0]);
-    assert_eq!(lines[1_000], "line 1002: is not UTF-8 from its byte 31 on (notUtf8)");
+    assert_eq!(lines[1_000], "line 1002: is not UTF-8 from its byte 32 on (notUtf8)");
     assert_eq!(lines[1_001], "1002 lines: 1 created, 0 updated, 0 unchanged, 1001 bad");
     assert!(interrupt(child).await.success());
 }
