@@ -9,6 +9,14 @@ use tests::{Client, JSON, Recorder, World, but, deal, eventually, invitation};
 /// How many customers are generated; a million takes minutes with `--release`.
 const CUSTOMERS: &str = "COSELL_TEST_CUSTOMERS";
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long the test may take is no setting of a function"
+)]
+fn customers() -> u32 {
+    std::env::var(CUSTOMERS).map_or(2_000, |text| text.parse().expect("a number"))
+}
+
 fn customer(name: &str, country: &str, city: &str) -> String {
     json!({"kind": "customer", "name": name, "country": country, "address": {"city": city}}).to_string()
 }
@@ -21,7 +29,8 @@ async fn import(world: &World, lines: &[String]) -> Value {
 
 /// The text as it stands in a query.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let bytes = text.bytes();
+    bytes.fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
 }
 
 async fn suggested(client: &Client, country: &str, typed: &str) -> Vec<Value> {
@@ -222,7 +231,7 @@ async fn an_import_that_broke_off_goes_on_where_it_stopped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keystroke_costs_the_same_however_many_companies_there_are() {
-    let customers: u32 = std::env::var(CUSTOMERS).map_or(2_000, |text| text.parse().expect("a number"));
+    let customers = customers();
     let (world, recorder) = World::recorded().await;
     let fabrikam = world.admin("fabrikam");
     for range in [0..customers / 5, customers / 5..customers] {
@@ -557,11 +566,11 @@ async fn an_organization_keeps_its_own_profile() {
         "nothing changed"
     );
     assert_eq!(world.dump().await, before);
-    let path = world
+    let created = world
         .admin("contoso")
         .post("/v1/opportunities", &deal(&["fabrikam"]))
         .await;
-    assert_eq!(path.is(201).body["participants"][1]["name"], "Fabrikam Inc.");
+    assert_eq!(created.is(201).body["participants"][1]["name"], "Fabrikam Inc.");
 }
 
 #[tokio::test]

@@ -290,9 +290,10 @@ impl Store {
             let old = found.remove(&key);
             let own_before = known(old.clone())?.0;
             let old = old.map(from_item::<SolutionItem>).transpose()?;
-            let entries = match new.co_sell_ready {
-                true => keys::solution_entries(&new.solution).to_vec(),
-                false => Vec::new(),
+            let entries = if new.co_sell_ready {
+                keys::solution_entries(&new.solution).to_vec()
+            } else {
+                Vec::new()
             };
             let own = Own::new(&item, entries);
             if own_before.as_ref().is_some_and(|before| before.digest == own.digest) {
