@@ -240,7 +240,7 @@ async fn what_a_form_is_filled_with_is_a_query_or_few() {
         ("/v1/contacts/recent", &["Query"]),
         ("/v1/solutions", &["Query"]),
         ("/v1/solutions?type=own&q=cloud", &["Query"]),
-        ("/v1/solutions?type=vendor", &["GetItem", "Query"]),
+        ("/v1/solutions?type=vendor", &["BatchGetItem", "Query"]),
         ("/v1/organizations/me", &["GetItem"]),
     ] {
         contoso.get(path).await.is(200);

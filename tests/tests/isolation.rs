@@ -332,5 +332,5 @@ async fn what_is_not_yours_is_to_the_byte_what_does_not_exist() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 48);
+    assert_eq!(compared, 60);
 }

@@ -498,33 +498,6 @@ async fn the_partners_of_a_deal_are_those_that_can_be_invited_to_it() {
     vendor.get(&path).await.refuses(409, "wrongStage");
 }
 
-#[tokio::test]
-async fn organizations_of_before_are_listed_with_the_next_import() {
-    let world = World::start().await;
-    let key = |sk: &str| {
-        [("pk", "ORG#litware"), ("sk", sk)].map(|(name, value)| {
-            (
-                name.to_owned(),
-                aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned()),
-            )
-        })
-    };
-    let update = world.table().update_item().table_name(local::TABLE);
-    let update = update
-        .set_key(Some(key("PROFILE").into()))
-        .update_expression("REMOVE tabPk, tabSk");
-    update.send().await.expect("it is there");
-    let vendor = world.admin("contoso");
-    assert!(!ids(&partners(&vendor, "").await).contains(&"litware"));
-    let report = world.stack.import(tests::CATALOG).await.expect("it runs");
-    assert_eq!(report["bad"], json!([]));
-    assert!(ids(&partners(&vendor, "").await).contains(&"litware"));
-    // And the one after that changes nothing.
-    let before = world.dump().await;
-    world.stack.import(tests::CATALOG).await.expect("it runs");
-    assert_eq!(world.dump().await, before);
-}
-
 /// The example in `functions/README.md`, computed.
 #[test]
 fn the_worked_example_is_right() {
