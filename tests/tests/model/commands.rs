@@ -504,10 +504,14 @@ fn listing() -> impl Strategy<Value = Listing> {
     )
 }
 
+fn create() -> impl Strategy<Value = Ask> {
+    (draft(), prop::bool::weighted(0.12)).prop_map(|(draft, dry_run)| Ask::Create { draft, dry_run })
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let value = prop_oneof![Just(None), value().prop_map(Some)];
     prop_oneof![
-        12 => (draft(), prop::bool::weighted(0.12)).prop_map(|(draft, dry_run)| Ask::Create { draft, dry_run }),
+        12 => create(),
         14 => fields(true, 1..4).prop_map(Ask::Edit),
         12 => (invitee(), note()).prop_map(|(invitee, note)| Ask::Invite { invitee, note }),
         6 => Just(Ask::Withdraw),
@@ -527,8 +531,8 @@ fn ask() -> impl Strategy<Value = Ask> {
     ]
 }
 
-/// One step.
-pub fn step() -> impl Strategy<Value = Step> {
+/// A step that asks for one of these.
+fn step(ask: impl Strategy<Value = Ask>) -> impl Strategy<Value = Step> {
     let side = |ask: &Ask| match ask {
         Ask::Accept { .. } | Ask::Decline { .. } => prop_oneof![
             16 => any::<u8>().prop_map(Side::Invited),
@@ -560,10 +564,19 @@ pub fn step() -> impl Strategy<Value = Step> {
     };
     let key = prop_oneof![2 => Just(None), 1 => (0..40u8).prop_map(Some)];
     let user = prop_oneof![12 => Just(User::Admin), 5 => Just(User::Seller), 1 => Just(User::Viewer)];
-    ask()
-        .prop_flat_map(move |ask| {
+    ask.prop_flat_map(move |ask| {
             let soon = prop::bool::weighted(0.3);
             (any::<u8>(), side(&ask), user.clone(), soon, key.clone(), tag(&ask), Just(ask))
         })
         .prop_map(|(deal, side, user, soon, key, tag, ask)| Step { deal, side, user, soon, key, tag, ask })
+}
+
+/// A script: some deals to begin with, so that there is something to work with, and then anything.
+pub fn script(steps: usize) -> impl Strategy<Value = Vec<Step>> {
+    let beginning = prop::collection::vec(step(create()), 0..8);
+    let rest = prop::collection::vec(step(ask()), steps / 2..=steps);
+    (beginning, rest).prop_map(|(mut script, rest)| {
+        script.extend(rest);
+        script
+    })
 }
