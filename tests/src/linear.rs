@@ -37,9 +37,9 @@ pub trait Sequential: Clone + Eq + Hash {
 ///
 /// # Panics
 ///
-/// If there are more than 64 operations.
+/// If there are more than 128 operations.
 pub fn order<S: Sequential>(start: S, history: &[Operation<S::Input, S::Output>]) -> Option<Vec<usize>> {
-    assert!(history.len() <= 64, "a set of operations is the bits of one number");
+    assert!(history.len() <= 128, "a set of operations is the bits of one number");
     let mut been = HashSet::new();
     let mut order = Vec::new();
     search(start, 0, history, &mut been, &mut order).then_some(order)
@@ -47,12 +47,12 @@ pub fn order<S: Sequential>(start: S, history: &[Operation<S::Input, S::Output>]
 
 fn search<S: Sequential>(
     state: S,
-    done: u64,
+    done: u128,
     history: &[Operation<S::Input, S::Output>],
-    been: &mut HashSet<(u64, S)>,
+    been: &mut HashSet<(u128, S)>,
     order: &mut Vec<usize>,
 ) -> bool {
-    let open = || (0..history.len()).filter(|index| done & (1 << index) == 0);
+    let open = || (0..history.len()).filter(|index| done & (1_u128 << index) == 0);
     if open().all(|index| history[index].answered.is_none()) {
         return true;
     }
@@ -65,7 +65,7 @@ fn search<S: Sequential>(
         let operation = &history[index];
         if let Some(after) = state.after(&operation.input, operation.output.as_ref()) {
             order.push(index);
-            if search(after, done | (1 << index), history, been, order) {
+            if search(after, done | (1_u128 << index), history, been, order) {
                 return true;
             }
             order.pop();

@@ -1,7 +1,13 @@
 //! Concurrent clients of one deal: what they were told can have happened one after the other, in an order that the rules allow.
 //!
 //! Each history is a deal of its own with four to eight clients, who send some requests each without waiting for one another.
-//! [`tests::linear`] looks for the order. `COSELL_SIZE` makes it more histories, `COSELL_SEED` repeats a choice of requests,
+//! [`tests::linear`] looks for the order.
+//!
+//! Two commands that write different views do not wait for each other: both succeed, and neither shows what the other did. So the
+//! answer to a command counts as two things: the change, and a look at the others at some instant before it came. A `GET` shows all
+//! of a deal at one instant, and has to fit as it is.
+//!
+//! `COSELL_SIZE` makes it more histories, `COSELL_SEED` repeats a choice of requests,
 //! though not what the scheduler makes of it.
 
 use std::collections::BTreeMap;
@@ -45,6 +51,8 @@ enum Ask {
     Withdraw(&'static str),
     /// The version of `If-Match`, and the name that it is to have.
     Edit(u64, String),
+    /// What the answer to a command shows of organizations that it did not change.
+    Look,
     /// Nobody asks for this: an invitation's `respondBy` comes.
     Deadline,
 }
@@ -63,7 +71,7 @@ struct Told {
     stands: Option<String>,
     version: Option<u64>,
     name: Option<String>,
-    participants: Vec<String>,
+    participants: BTreeMap<String, String>,
 }
 
 impl Told {
@@ -71,18 +79,29 @@ impl Told {
         let body = &answer.body;
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let stands = |view: &Value| text(&view["outcome"]).or(text(&view["stage"]));
+        let participant = |one: &Value| Some((text(&one["organizationId"])?, stands(one)?));
         Self {
             status: answer.status,
             code: text(&body["code"]),
             stands: stands(body),
             version: body["version"].as_u64(),
             name: text(&body["name"]),
-            participants: body["participants"].as_array().into_iter().flatten().filter_map(stands).collect(),
+            participants: body["participants"].as_array().into_iter().flatten().filter_map(participant).collect(),
         }
     }
 
     fn nothing(status: u16) -> Self {
-        Self { status, code: None, stands: None, version: None, name: None, participants: Vec::new() }
+        Self { status, code: None, stands: None, version: None, name: None, participants: BTreeMap::new() }
+    }
+
+    /// What the answer to a command shows of the others.
+    fn of_others(&self, asked: &Asked) -> Self {
+        let changed = |of: &str, stands: &str| {
+            let closed = asked.by == OWNER && matches!(asked.ask, Ask::Close(_)) && stands == "withdrawn";
+            of == asked.by || closed || matches!(asked.ask, Ask::Invite(whom) if whom == of)
+        };
+        let others = self.participants.iter().filter(|(of, stands)| !changed(of, stands));
+        Self { participants: others.map(|(of, stands)| (of.clone(), stands.clone())).collect(), ..Self::nothing(0) }
     }
 
     fn refused(status: u16, code: &str, stands: Option<&View>) -> Self {
@@ -99,15 +118,16 @@ impl Deal {
         Self { views: others.chain([owner]).collect() }
     }
 
+    fn participants(&self) -> BTreeMap<String, String> {
+        self.views.iter().map(|(of, view)| ((*of).to_owned(), view.stands.to_owned())).collect()
+    }
+
     fn shown(&self, status: u16, to: &str) -> Told {
         let view = &self.views[to];
-        // The owner is the first by name as well.
-        let participants = self.views.values().map(|view| view.stands.to_owned()).collect();
         Told {
             stands: Some(view.stands.to_owned()),
             version: Some(view.version),
             name: Some(view.name.clone()),
-            participants,
             ..Told::nothing(status)
         }
     }
@@ -130,7 +150,7 @@ impl Deal {
         let Some(own) = self.views.get(by).cloned() else { return Told::refused(404, "notFound", None) };
         let wrong_stage = |view: &View| Told::refused(409, "wrongStage", Some(view));
         match ask {
-            Ask::Read => {}
+            Ask::Read => return Told { participants: self.participants(), ..self.shown(200, by) },
             Ask::Accept | Ask::Decline if own.stands != "received" => return wrong_stage(&own),
             Ask::Accept => self.becomes(by, "accepted"),
             Ask::Decline => self.becomes(by, "declined"),
@@ -172,7 +192,7 @@ impl Deal {
                 self.becomes(by, "accepted");
                 return self.shown(201, by);
             }
-            Ask::Deadline => {}
+            Ask::Look | Ask::Deadline => {}
         }
         self.shown(200, by)
     }
@@ -183,6 +203,12 @@ impl Sequential for Deal {
     type Output = Told;
 
     fn after(&self, asked: &Asked, told: Option<&Told>) -> Option<Self> {
+        if let (Ask::Look, Some(told)) = (&asked.ask, told) {
+            // It does not show everybody: not those that the command changed.
+            let stands = self.participants();
+            let right = told.participants.iter().all(|(of, shown)| stands.get(of) == Some(shown));
+            return right.then(|| self.clone());
+        }
         let mut after = self.clone();
         let right = after.ask(asked);
         told.is_none_or(|told| *told == right).then_some(after)
@@ -229,12 +255,18 @@ async fn client(who: Client, path: Arc<str>, start: Instant, number: usize, asks
             Ask::Edit(version, name) => {
                 who.patch(&path, &format!("\"{version}-0123456789abcdef\""), &json!({"name": name})).await
             }
-            Ask::Deadline => unreachable!("nobody asks for it"),
+            Ask::Look | Ask::Deadline => unreachable!("nobody asks for it"),
         };
-        let told = Told::by(&answer);
+        let answered = Some(micros(start));
+        let mut told = Told::by(&answer);
         seen = told.version.unwrap_or(seen);
         let input = Asked { by, ask };
-        history.push(Operation { invoked, answered: Some(micros(start)), input, output: Some(told) });
+        if !matches!(input.ask, Ask::Read) && !told.participants.is_empty() {
+            let others = Some(told.of_others(&input));
+            history.push(Operation { invoked, answered, input: Asked { by, ask: Ask::Look }, output: others });
+            told.participants.clear();
+        }
+        history.push(Operation { invoked, answered, input, output: Some(told) });
     }
     history
 }
@@ -476,8 +508,11 @@ mod found_out {
         assert!(!is_possible(&[close.clone(), invite.clone()]), "each as if the other had not been");
         let mut seen = told(&[], OWNER, Ask::Close("won"));
         seen.version = Some(4);
-        seen.participants.push("received".to_owned());
         let close = Operation { output: Some(seen), ..close };
-        assert!(!is_possible(&[close, invite]), "somebody is still waited for");
+        assert!(is_possible(&[close.clone(), invite.clone()]), "the deal ended last");
+        let mut waits = told(&[(OWNER, Ask::Invite("northwind")), (OWNER, Ask::Close("won"))], OWNER, Ask::Read);
+        waits.participants.insert("northwind".to_owned(), "received".to_owned());
+        let read = operation(OWNER, Ask::Read, waits, (11, 12));
+        assert!(!is_possible(&[close, invite, read]), "somebody is still waited for");
     }
 }
