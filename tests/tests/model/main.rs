@@ -48,8 +48,8 @@ fn everything_is_as_the_model_says() {
     if let Some(file) = tests::replay() {
         let script = std::fs::read_to_string(file).expect("the script is readable");
         let script: Vec<Step> = serde_json::from_str(&script).expect("a script");
-        if let Err(why) = run(&script, false) {
-            panic!("{why}");
+        if let Err(failure) = run(&script, true) {
+            panic!("{}", failure.why);
         }
         return;
     }
