@@ -38,7 +38,7 @@ pub trait Sequential: Clone + Eq + Hash {
 /// # Panics
 ///
 /// If there are more than 128 operations.
-pub fn order<S: Sequential>(start: S, history: &[Operation<S::Input, S::Output>]) -> Option<Vec<usize>> {
+pub fn order<S: Sequential>(start: &S, history: &[Operation<S::Input, S::Output>]) -> Option<Vec<usize>> {
     assert!(history.len() <= 128, "a set of operations is the bits of one number");
     let mut been = HashSet::new();
     let mut order = Vec::new();
@@ -46,7 +46,7 @@ pub fn order<S: Sequential>(start: S, history: &[Operation<S::Input, S::Output>]
 }
 
 fn search<S: Sequential>(
-    state: S,
+    state: &S,
     done: u128,
     history: &[Operation<S::Input, S::Output>],
     been: &mut HashSet<(u128, S)>,
@@ -60,12 +60,15 @@ fn search<S: Sequential>(
         return false;
     }
     // Whatever is next began before anything else that is open had its answer.
-    let first_answer = open().filter_map(|index| history[index].answered).min().unwrap_or(u64::MAX);
+    let first_answer = open()
+        .filter_map(|index| history[index].answered)
+        .min()
+        .unwrap_or(u64::MAX);
     for index in open().filter(|index| history[*index].invoked <= first_answer) {
         let operation = &history[index];
         if let Some(after) = state.after(&operation.input, operation.output.as_ref()) {
             order.push(index);
-            if search(after, done | (1_u128 << index), history, been, order) {
+            if search(&after, done | (1_u128 << index), history, been, order) {
                 return true;
             }
             order.pop();
@@ -104,33 +107,57 @@ mod tests {
     }
 
     fn done(invoked: u64, answered: u64, input: Ask, output: u32) -> Operation<Ask, u32> {
-        Operation { invoked, answered: Some(answered), input, output: Some(output) }
+        Operation {
+            invoked,
+            answered: Some(answered),
+            input,
+            output: Some(output),
+        }
     }
 
     fn is_linearizable(history: &[Operation<Ask, u32>]) -> bool {
-        order(Register(0), history).is_some()
+        order(&Register(0), history).is_some()
     }
 
     #[test]
     fn what_overlaps_may_have_happened_in_either_order() {
         for seen in [0, 7] {
-            assert!(is_linearizable(&[done(0, 10, Ask::Write(7), 0), done(5, 15, Ask::Read, seen)]));
+            assert!(is_linearizable(&[
+                done(0, 10, Ask::Write(7), 0),
+                done(5, 15, Ask::Read, seen)
+            ]));
         }
-        let order = order(Register(0), &[done(0, 10, Ask::Read, 7), done(0, 10, Ask::Write(7), 0)]);
+        let order = order(
+            &Register(0),
+            &[done(0, 10, Ask::Read, 7), done(0, 10, Ask::Write(7), 0)],
+        );
         assert_eq!(order, Some(vec![1, 0]));
     }
 
     #[test]
     fn what_was_over_before_has_happened_before() {
-        assert!(!is_linearizable(&[done(0, 10, Ask::Write(7), 0), done(11, 15, Ask::Read, 0)]), "a stale read");
-        assert!(!is_linearizable(&[done(0, 10, Ask::Read, 7), done(11, 15, Ask::Write(7), 0)]), "a read of the future");
+        assert!(
+            !is_linearizable(&[done(0, 10, Ask::Write(7), 0), done(11, 15, Ask::Read, 0)]),
+            "a stale read"
+        );
+        assert!(
+            !is_linearizable(&[done(0, 10, Ask::Read, 7), done(11, 15, Ask::Write(7), 0)]),
+            "a read of the future"
+        );
     }
 
     #[test]
     fn what_was_seen_stays_seen() {
         let write = || done(0, 100, Ask::Write(7), 0);
-        assert!(is_linearizable(&[write(), done(10, 20, Ask::Read, 0), done(30, 40, Ask::Read, 7)]));
-        assert!(!is_linearizable(&[write(), done(10, 20, Ask::Read, 7), done(30, 40, Ask::Read, 0)]), "new, then old");
+        assert!(is_linearizable(&[
+            write(),
+            done(10, 20, Ask::Read, 0),
+            done(30, 40, Ask::Read, 7)
+        ]));
+        assert!(
+            !is_linearizable(&[write(), done(10, 20, Ask::Read, 7), done(30, 40, Ask::Read, 0)]),
+            "new, then old"
+        );
     }
 
     #[test]
@@ -143,11 +170,19 @@ mod tests {
 
     #[test]
     fn what_had_no_answer_may_have_happened_or_not() {
-        let lost = || Operation { invoked: 0, answered: None, input: Ask::Write(7), output: None };
+        let lost = || Operation {
+            invoked: 0,
+            answered: None,
+            input: Ask::Write(7),
+            output: None,
+        };
         for seen in [0, 7] {
             assert!(is_linearizable(&[lost(), done(50, 60, Ask::Read, seen)]));
         }
         assert!(!is_linearizable(&[lost(), done(50, 60, Ask::Read, 8)]));
-        assert!(!is_linearizable(&[lost(), done(50, 60, Ask::Read, 7), done(70, 80, Ask::Read, 0)]), "and not both");
+        assert!(
+            !is_linearizable(&[lost(), done(50, 60, Ask::Read, 7), done(70, 80, Ask::Read, 0)]),
+            "and not both"
+        );
     }
 }

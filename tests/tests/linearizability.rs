@@ -86,12 +86,24 @@ impl Told {
             stands: stands(body),
             version: body["version"].as_u64(),
             name: text(&body["name"]),
-            participants: body["participants"].as_array().into_iter().flatten().filter_map(participant).collect(),
+            participants: body["participants"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(participant)
+                .collect(),
         }
     }
 
     fn nothing(status: u16) -> Self {
-        Self { status, code: None, stands: None, version: None, name: None, participants: BTreeMap::new() }
+        Self {
+            status,
+            code: None,
+            stands: None,
+            version: None,
+            name: None,
+            participants: BTreeMap::new(),
+        }
     }
 
     /// What the answer to a command shows of the others.
@@ -101,25 +113,41 @@ impl Told {
             of == asked.by || closed || matches!(asked.ask, Ask::Invite(whom) if whom == of)
         };
         let others = self.participants.iter().filter(|(of, stands)| !changed(of, stands));
-        Self { participants: others.map(|(of, stands)| (of.clone(), stands.clone())).collect(), ..Self::nothing(0) }
+        Self {
+            participants: others.map(|(of, stands)| (of.clone(), stands.clone())).collect(),
+            ..Self::nothing(0)
+        }
     }
 
     fn refused(status: u16, code: &str, stands: Option<&View>) -> Self {
         let stands = stands.map(|view| view.stands.to_owned());
-        Self { code: Some(code.to_owned()), stands, ..Self::nothing(status) }
+        Self {
+            code: Some(code.to_owned()),
+            stands,
+            ..Self::nothing(status)
+        }
     }
 }
 
 impl Deal {
     fn to(invited: &[&'static str]) -> Self {
-        let view = |stands, version| View { stands, version, name: "ERP for Adatum".to_owned() };
+        let view = |stands, version| View {
+            stands,
+            version,
+            name: "ERP for Adatum".to_owned(),
+        };
         let others = invited.iter().map(|organization| (*organization, view("received", 1)));
         let owner = (OWNER, view("accepted", 1 + invited.len() as u64));
-        Self { views: others.chain([owner]).collect() }
+        Self {
+            views: others.chain([owner]).collect(),
+        }
     }
 
     fn participants(&self) -> BTreeMap<String, String> {
-        self.views.iter().map(|(of, view)| ((*of).to_owned(), view.stands.to_owned())).collect()
+        self.views
+            .iter()
+            .map(|(of, view)| ((*of).to_owned(), view.stands.to_owned()))
+            .collect()
     }
 
     fn shown(&self, status: u16, to: &str) -> Told {
@@ -147,10 +175,17 @@ impl Deal {
             }
             return Told::nothing(0);
         }
-        let Some(own) = self.views.get(by).cloned() else { return Told::refused(404, "notFound", None) };
+        let Some(own) = self.views.get(by).cloned() else {
+            return Told::refused(404, "notFound", None);
+        };
         let wrong_stage = |view: &View| Told::refused(409, "wrongStage", Some(view));
         match ask {
-            Ask::Read => return Told { participants: self.participants(), ..self.shown(200, by) },
+            Ask::Read => {
+                return Told {
+                    participants: self.participants(),
+                    ..self.shown(200, by)
+                };
+            }
             Ask::Accept | Ask::Decline if own.stands != "received" => return wrong_stage(&own),
             Ask::Accept => self.becomes(by, "accepted"),
             Ask::Decline => self.becomes(by, "declined"),
@@ -163,7 +198,12 @@ impl Deal {
             Ask::Close(how) => {
                 self.becomes(by, how);
                 if by == OWNER {
-                    let pending: Vec<_> = self.views.iter().filter(|(_, view)| view.stands == "received").map(|(of, _)| *of).collect();
+                    let pending: Vec<_> = self
+                        .views
+                        .iter()
+                        .filter(|(_, view)| view.stands == "received")
+                        .map(|(of, _)| *of)
+                        .collect();
                     for whose in pending {
                         self.becomes(whose, "withdrawn");
                     }
@@ -188,7 +228,14 @@ impl Deal {
                     _ => {}
                 }
                 let version = before.map_or(1, |view| view.version + 1);
-                self.views.insert(whose, View { stands: "received", version, name: own.name });
+                self.views.insert(
+                    whose,
+                    View {
+                        stands: "received",
+                        version,
+                        name: own.name,
+                    },
+                );
                 self.becomes(by, "accepted");
                 return self.shown(201, by);
             }
@@ -206,7 +253,10 @@ impl Sequential for Deal {
         if let (Ask::Look, Some(told)) = (&asked.ask, told) {
             // It does not show everybody: not those that the command changed.
             let stands = self.participants();
-            let right = told.participants.iter().all(|(of, shown)| stands.get(of) == Some(shown));
+            let right = told
+                .participants
+                .iter()
+                .all(|(of, shown)| stands.get(of) == Some(shown));
             return right.then(|| self.clone());
         }
         let mut after = self.clone();
@@ -234,7 +284,14 @@ type History = Vec<Operation<Asked, Told>>;
 type Choice = (&'static str, Ask);
 
 /// Sends what it draws, one after the other.
-async fn client(who: Client, path: Arc<str>, start: Instant, number: usize, asks: Vec<Choice>, mut seen: u64) -> History {
+async fn client(
+    who: Client,
+    path: Arc<str>,
+    start: Instant,
+    number: usize,
+    asks: Vec<Choice>,
+    mut seen: u64,
+) -> History {
     let mut history = Vec::new();
     for (turn, (by, ask)) in asks.into_iter().enumerate() {
         let ask = match ask {
@@ -244,16 +301,34 @@ async fn client(who: Client, path: Arc<str>, start: Instant, number: usize, asks
         let invoked = micros(start);
         let answer = match &ask {
             Ask::Read => who.get(&path).await,
-            Ask::Accept => who.post(&format!("{path}/response"), &json!({"decision": "accept"})).await,
+            Ask::Accept => {
+                who.post(&format!("{path}/response"), &json!({"decision": "accept"}))
+                    .await
+            }
             Ask::Decline => {
-                who.post(&format!("{path}/response"), &json!({"decision": "decline", "reason": "budget"})).await
+                who.post(
+                    &format!("{path}/response"),
+                    &json!({"decision": "decline", "reason": "budget"}),
+                )
+                .await
             }
             Ask::Close("won") => who.post(&format!("{path}/close"), &json!({"outcome": "won"})).await,
-            Ask::Close(_) => who.post(&format!("{path}/close"), &json!({"outcome": "lost", "reason": "budget"})).await,
+            Ask::Close(_) => {
+                who.post(
+                    &format!("{path}/close"),
+                    &json!({"outcome": "lost", "reason": "budget"}),
+                )
+                .await
+            }
             Ask::Invite(whom) => who.post(&format!("{path}/invitations"), &invitation(whom)).await,
             Ask::Withdraw(whose) => who.delete(&format!("{path}/invitations/{whose}")).await,
             Ask::Edit(version, name) => {
-                who.patch(&path, &format!("\"{version}-0123456789abcdef\""), &json!({"name": name})).await
+                who.patch(
+                    &path,
+                    &format!("\"{version}-0123456789abcdef\""),
+                    &json!({"name": name}),
+                )
+                .await
             }
             Ask::Look | Ask::Deadline => unreachable!("nobody asks for it"),
         };
@@ -263,10 +338,20 @@ async fn client(who: Client, path: Arc<str>, start: Instant, number: usize, asks
         let input = Asked { by, ask };
         if !matches!(input.ask, Ask::Read) && !told.participants.is_empty() {
             let others = Some(told.of_others(&input));
-            history.push(Operation { invoked, answered, input: Asked { by, ask: Ask::Look }, output: others });
+            history.push(Operation {
+                invoked,
+                answered,
+                input: Asked { by, ask: Ask::Look },
+                output: others,
+            });
             told.participants.clear();
         }
-        history.push(Operation { invoked, answered, input, output: Some(told) });
+        history.push(Operation {
+            invoked,
+            answered,
+            input,
+            output: Some(told),
+        });
     }
     history
 }
@@ -276,7 +361,14 @@ fn micros(start: Instant) -> u64 {
 }
 
 /// Draws for each of some clients what it asks for, and lets them.
-async fn history(world: &World, path: &str, start: Instant, choices: &[Choice], invited: &[&str], dice: &mut Dice) -> History {
+async fn history(
+    world: &World,
+    path: &str,
+    start: Instant,
+    choices: &[Choice],
+    invited: &[&str],
+    dice: &mut Dice,
+) -> History {
     let clients = 4 + dice.below(5);
     let barrier = Arc::new(Barrier::new(clients));
     let mut tasks = JoinSet::new();
@@ -284,7 +376,9 @@ async fn history(world: &World, path: &str, start: Instant, choices: &[Choice], 
         // A client is somebody of one organization.
         let by = choices[dice.below(choices.len())].0;
         let own: Vec<&Choice> = choices.iter().filter(|(who, _)| *who == by).collect();
-        let asks = (0..1 + dice.below(4)).map(|_| own[dice.below(own.len())].clone()).collect();
+        let asks = (0..=dice.below(4))
+            .map(|_| own[dice.below(own.len())].clone())
+            .collect();
         let who = world.user(by, &["referrals_admin"], &format!("user{number}"));
         let (path, barrier) = (Arc::from(path), Arc::clone(&barrier));
         let seen = if by == OWNER { 1 + invited.len() as u64 } else { 1 };
@@ -305,18 +399,35 @@ async fn histories(invited: &[&'static str], choices: &[Choice]) {
         let mut dice = Dice(seed.wrapping_add(round as u64));
         let path = world.deal(invited).await;
         let history = history(&world, &path, Instant::now(), choices, invited, &mut dice).await;
-        check(Deal::to(invited), history, &format!("round {round} of COSELL_SEED={seed}"));
+        check(
+            &Deal::to(invited),
+            history,
+            &format!("round {round} of COSELL_SEED={seed}"),
+        );
     }
 }
 
 #[track_caller]
-fn check(start: Deal, mut history: History, which: &str) {
+fn check(start: &Deal, mut history: History, which: &str) {
     history.sort_by_key(|operation| operation.invoked);
     if order(start, &history).is_none() {
-        let lines = history.iter().map(|Operation { invoked, answered, input, output }| {
-            format!("{invoked:>8} – {:>8} {input:?} → {output:?}", answered.unwrap_or_default())
-        });
-        panic!("{which}: there is no order of\n{}", lines.collect::<Vec<_>>().join("\n"));
+        let lines = history.iter().map(
+            |Operation {
+                 invoked,
+                 answered,
+                 input,
+                 output,
+             }| {
+                format!(
+                    "{invoked:>8} – {:>8} {input:?} → {output:?}",
+                    answered.unwrap_or_default()
+                )
+            },
+        );
+        panic!(
+            "{which}: there is no order of\n{}",
+            lines.collect::<Vec<_>>().join("\n")
+        );
     }
 }
 
@@ -417,8 +528,12 @@ async fn accept_against_the_deadline() {
         let created = instance.post("/v1/opportunities", &tests::deal(&["fabrikam"])).await;
         let path = created.is(201).header("location").to_owned();
         let (start, clock) = (Instant::now(), edge::clock::now().datetime().timestamp_micros());
-        let respond_by = created.body["participants"][1]["respondBy"].as_str().expect("an instant");
-        let respond_by = chrono::DateTime::parse_from_rfc3339(respond_by).expect("an instant").timestamp_micros();
+        let respond_by = created.body["participants"][1]["respondBy"]
+            .as_str()
+            .expect("an instant");
+        let respond_by = chrono::DateTime::parse_from_rfc3339(respond_by)
+            .expect("an instant")
+            .timestamp_micros();
         let comes = u64::try_from(respond_by - clock).unwrap_or(0);
         let (mut history, swept) = tokio::join!(
             history(&world, &path, start, &choices, &["fabrikam"], &mut dice),
@@ -429,10 +544,17 @@ async fn accept_against_the_deadline() {
             invoked: comes.saturating_sub(AHEAD),
             // To the millisecond.
             answered: Some(comes + 2_000),
-            input: Asked { by: "fabrikam", ask: Ask::Deadline },
+            input: Asked {
+                by: "fabrikam",
+                ask: Ask::Deadline,
+            },
             output: None,
         });
-        check(Deal::to(&["fabrikam"]), history, &format!("round {round} of COSELL_SEED={seed}"));
+        check(
+            &Deal::to(&["fabrikam"]),
+            history,
+            &format!("round {round} of COSELL_SEED={seed}"),
+        );
     }
 }
 
@@ -441,7 +563,12 @@ mod found_out {
     use super::*;
 
     fn operation(by: &'static str, ask: Ask, told: Told, (invoked, answered): (u64, u64)) -> Operation<Asked, Told> {
-        Operation { invoked, answered: Some(answered), input: Asked { by, ask }, output: Some(told) }
+        Operation {
+            invoked,
+            answered: Some(answered),
+            input: Asked { by, ask },
+            output: Some(told),
+        }
     }
 
     /// What the rules say after some requests.
@@ -454,7 +581,7 @@ mod found_out {
     }
 
     fn is_possible(history: &[Operation<Asked, Told>]) -> bool {
-        order(Deal::to(&["fabrikam"]), history).is_some()
+        order(&Deal::to(&["fabrikam"]), history).is_some()
     }
 
     #[test]
@@ -488,7 +615,10 @@ mod found_out {
         let deadline = Operation {
             invoked: 20,
             answered: Some(21),
-            input: Asked { by: "fabrikam", ask: Ask::Deadline },
+            input: Asked {
+                by: "fabrikam",
+                ask: Ask::Deadline,
+            },
             output: None,
         };
         let accept = |at| operation("fabrikam", Ask::Accept, told(&[], "fabrikam", Ask::Accept), at);
@@ -498,19 +628,39 @@ mod found_out {
         let expired = told(&[("fabrikam", Ask::Deadline)], OWNER, Ask::Read);
         let read = operation(OWNER, Ask::Read, expired, (22, 25));
         let after = told(&[("fabrikam", Ask::Accept)], OWNER, Ask::Read);
-        assert!(!is_possible(&[accept((10, 30)), deadline, read, operation(OWNER, Ask::Read, after, (31, 35))]));
+        assert!(!is_possible(&[
+            accept((10, 30)),
+            deadline,
+            read,
+            operation(OWNER, Ask::Read, after, (31, 35))
+        ]));
     }
 
     #[test]
     fn an_invitation_that_outlives_the_deal() {
         let close = operation(OWNER, Ask::Close("won"), told(&[], OWNER, Ask::Close("won")), (0, 10));
-        let invite = operation(OWNER, Ask::Invite("northwind"), told(&[], OWNER, Ask::Invite("northwind")), (0, 10));
-        assert!(!is_possible(&[close.clone(), invite.clone()]), "each as if the other had not been");
+        let invite = operation(
+            OWNER,
+            Ask::Invite("northwind"),
+            told(&[], OWNER, Ask::Invite("northwind")),
+            (0, 10),
+        );
+        assert!(
+            !is_possible(&[close.clone(), invite.clone()]),
+            "each as if the other had not been"
+        );
         let mut seen = told(&[], OWNER, Ask::Close("won"));
         seen.version = Some(4);
-        let close = Operation { output: Some(seen), ..close };
+        let close = Operation {
+            output: Some(seen),
+            ..close
+        };
         assert!(is_possible(&[close.clone(), invite.clone()]), "the deal ended last");
-        let mut waits = told(&[(OWNER, Ask::Invite("northwind")), (OWNER, Ask::Close("won"))], OWNER, Ask::Read);
+        let mut waits = told(
+            &[(OWNER, Ask::Invite("northwind")), (OWNER, Ask::Close("won"))],
+            OWNER,
+            Ask::Read,
+        );
         waits.participants.insert("northwind".to_owned(), "received".to_owned());
         let read = operation(OWNER, Ask::Read, waits, (11, 12));
         assert!(!is_possible(&[close, invite, read]), "somebody is still waited for");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Id, name, kind: in the order of their ids, which is the order of participants.
 pub const ORGANIZATIONS: [(&str, &str, &str); 5] = [
@@ -24,7 +24,13 @@ pub const CATALOG: [(&str, &str, &str); 4] = [
 ];
 pub const NAMES: [&str; 4] = ["ERP for Adatum", "Société Générale rollout", "Phase 2", "日本電気 POS"];
 /// The last one has more decimals than its currency.
-pub const VALUES: [(&str, &str); 5] = [("125000.00", "USD"), ("80000", "EUR"), ("500000", "JPY"), ("9.5", "KWD"), ("1.5", "JPY")];
+pub const VALUES: [(&str, &str); 5] = [
+    ("125000.00", "USD"),
+    ("80000", "EUR"),
+    ("500000", "JPY"),
+    ("9.5", "KWD"),
+    ("1.5", "JPY"),
+];
 pub const CRM_IDS: [Option<&str>; 3] = [None, Some("CRM-1"), Some("crm-2")];
 pub const CAMPAIGNS: [Option<&str>; 3] = [None, Some("q3-erp"), Some("spring")];
 pub const HELP: [&str; 3] = ["general", "proofOfConcept", "postSales"];
@@ -47,7 +53,15 @@ pub fn decimals(currency: &str) -> usize {
 
 /// Some of them are wrong.
 pub fn solutions(index: usize) -> &'static [&'static str] {
-    [&["cloud"][..], &["cloud", "erp"], &["crm", "pos"], &["erp"], &["secret-erp"], &["cloud", "ghost"], &["erp", "erp"]][index % 7]
+    [
+        &["cloud"][..],
+        &["cloud", "erp"],
+        &["crm", "pos"],
+        &["erp"],
+        &["secret-erp"],
+        &["cloud", "ghost"],
+        &["erp", "erp"],
+    ][index % 7]
 }
 
 /// The last one cannot be reached; in the second and third is the seller, in the one as people write addresses.
@@ -56,7 +70,10 @@ pub fn team(of: usize, index: usize) -> Vec<Value> {
     let carla = json!({"name": "Carla", "phone": "+14255550111", "email": format!("carla@{organization}.example")});
     match index % 4 {
         0 => vec![carla],
-        1 => vec![carla, json!({"name": "Sam S.", "phone": null, "email": format!("SAM@{organization}.Example")})],
+        1 => vec![
+            carla,
+            json!({"name": "Sam S.", "phone": null, "email": format!("SAM@{organization}.Example")}),
+        ],
         2 => vec![json!({"name": "Sam", "phone": "+14255550112", "email": format!("sam@{organization}.example")})],
         _ => vec![json!({"name": "Nobody", "phone": null, "email": null})],
     }
@@ -74,7 +91,13 @@ pub struct Customer {
 }
 
 pub fn customer(index: usize) -> Customer {
-    let customer = |name, country, duns, listed, identity| Customer { name, country, duns, listed, identity };
+    let customer = |name, country, duns, listed, identity| Customer {
+        name,
+        country,
+        duns,
+        listed,
+        identity,
+    };
     match index % 5 {
         0 => customer("Adatum", "US", Some("123456789"), true, 0),
         1 => customer("Adatum Inc.", "US", Some("123456789"), false, 0),
@@ -113,15 +136,23 @@ const CONTACTS: [Contact; 4] = [
     [None, None, None],
 ];
 
-/// What a patch does to a contact: what it names; nothing stands for all of it.
+/// What a patch does to a part of a contact.
 #[derive(Clone, Copy)]
-pub struct ContactPatch(Option<[Option<Option<&'static str>>; 3]>);
+enum Part {
+    Stays,
+    Becomes(Option<&'static str>),
+}
+
+/// What a patch does to a contact; nothing stands for all of it.
+#[derive(Clone, Copy)]
+pub struct ContactPatch(Option<[Part; 3]>);
 
 pub fn contact_patch(index: usize) -> ContactPatch {
+    use Part::{Becomes, Stays};
     ContactPatch(match index % 4 {
-        0 => Some([None, Some(Some("+14255550199")), None]),
-        1 => Some(CONTACTS[1].map(Some)),
-        2 => Some([None, None, Some(None)]),
+        0 => Some([Stays, Becomes(Some("+14255550199")), Stays]),
+        1 => Some(CONTACTS[1].map(Becomes)),
+        2 => Some([Stays, Stays, Becomes(None)]),
         _ => None,
     })
 }
@@ -129,15 +160,20 @@ pub fn contact_patch(index: usize) -> ContactPatch {
 impl ContactPatch {
     pub fn onto(self, contact: Contact) -> Contact {
         let Some(patch) = self.0 else { return [None; 3] };
-        [0, 1, 2].map(|part| patch[part].unwrap_or(contact[part]))
+        [0, 1, 2].map(|index| match patch[index] {
+            Part::Stays => contact[index],
+            Part::Becomes(value) => value,
+        })
     }
 
     fn asked(self) -> Value {
-        let named = |patch: [Option<Option<&str>>; 3]| {
-            let parts = ["name", "phone", "email"].into_iter().zip(patch);
-            parts.filter_map(|(name, part)| Some((name.to_owned(), json!(part?)))).collect::<Map<_, _>>()
-        };
-        self.0.map_or(Value::Null, |patch| named(patch).into())
+        let Some(patch) = self.0 else { return Value::Null };
+        let named = ["name", "phone", "email"].into_iter().zip(patch);
+        let named = named.filter_map(|(name, part)| match part {
+            Part::Stays => None,
+            Part::Becomes(value) => Some((name.to_owned(), json!(value))),
+        });
+        named.collect()
     }
 }
 
@@ -347,24 +383,53 @@ pub fn asked_fields(of: usize, fields: &[Field], note: Option<u8>) -> Value {
 /// The members that are there.
 pub fn without_nulls(object: &Value) -> Value {
     let members = object.as_object().expect("an object").iter();
-    members.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect()
+    members
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Ask {
-    Create { draft: Draft, dry_run: bool },
+    Create {
+        draft: Draft,
+        dry_run: bool,
+    },
     Edit(Vec<Field>),
-    Invite { invitee: Invitee, note: Option<u8> },
+    Invite {
+        invitee: Invitee,
+        note: Option<u8>,
+    },
     Withdraw,
-    Accept { fields: Vec<Field>, note: Option<u8> },
-    Decline { reason: usize, note: Option<u8> },
-    Won { value: Option<usize>, note: Option<u8> },
-    Lost { reason: usize, note: Option<u8> },
-    Note { shared: bool, text: u8 },
+    Accept {
+        fields: Vec<Field>,
+        note: Option<u8>,
+    },
+    Decline {
+        reason: usize,
+        note: Option<u8>,
+    },
+    Won {
+        value: Option<usize>,
+        note: Option<u8>,
+    },
+    Lost {
+        reason: usize,
+        note: Option<u8>,
+    },
+    Note {
+        shared: bool,
+        text: u8,
+    },
     Mark(bool),
     /// An earlier request with a key, as it was, or with another body.
-    Again { which: u8, same: bool },
-    View { known: bool },
+    Again {
+        which: u8,
+        same: bool,
+    },
+    View {
+        known: bool,
+    },
     History,
     Notes,
     List(Listing),
@@ -386,7 +451,10 @@ pub struct Listing {
     pub limit: usize,
 }
 
-fn rarely<T: std::fmt::Debug + Clone + 'static>(usual: impl Strategy<Value = T> + 'static, rare: impl Strategy<Value = T> + 'static) -> BoxedStrategy<T> {
+fn rarely<T: std::fmt::Debug + Clone + 'static>(
+    usual: impl Strategy<Value = T> + 'static,
+    rare: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<T> {
     prop_oneof![12 => usual, 1 => rare].boxed()
 }
 
@@ -395,11 +463,13 @@ fn note() -> BoxedStrategy<Option<u8>> {
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
-    (0..3usize, 0..9u8, any::<bool>(), prop::bool::weighted(0.97)).prop_map(|(help, message, contacts, consent)| Terms {
-        help,
-        message,
-        contacts,
-        consent,
+    (0..3usize, 0..9u8, any::<bool>(), prop::bool::weighted(0.97)).prop_map(|(help, message, contacts, consent)| {
+        Terms {
+            help,
+            message,
+            contacts,
+            consent,
+        }
     })
 }
 
@@ -428,8 +498,22 @@ fn a_date() -> BoxedStrategy<usize> {
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
-    let worth = (prop::bool::weighted(0.25), value(), a_date(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
-    let rest = (0..4usize, 0..3usize, 0..3usize, 0..5usize, 0..8usize, rarely(0..3usize, Just(3)), rarely(0..4usize, 4..7usize));
+    let worth = (
+        prop::bool::weighted(0.25),
+        value(),
+        a_date(),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
+    );
+    let rest = (
+        0..4usize,
+        0..3usize,
+        0..3usize,
+        0..5usize,
+        0..8usize,
+        rarely(0..3usize, Just(3)),
+        rarely(0..4usize, 4..7usize),
+    );
     (worth, rest, note(), invitees()).prop_map(|((lead, value, date, without, incomplete), rest, note, invitees)| {
         let (name, crm_id, campaign, customer, contact, team, solutions) = rest;
         Draft {
@@ -489,19 +573,29 @@ fn listing() -> impl Strategy<Value = Listing> {
     let text = prop_oneof![3 => Just(None), 1 => (0..8usize).prop_map(Some)];
     let since = prop_oneof![4 => Just(None), 1 => any::<u8>().prop_map(Some)];
     let limit = prop_oneof![Just(2usize), Just(5), Just(100)];
-    (0..3usize, seldom(4), seldom(6), seldom(3), text, (seldom(3), seldom(3)), since, limit).prop_map(
-        |(tab, stage, outcome, qualification, text, (campaign, crm_id), since, limit)| Listing {
-            tab,
-            stage,
-            outcome,
-            qualification,
-            text,
-            campaign,
-            crm_id,
-            since,
-            limit,
-        },
+    (
+        0..3usize,
+        seldom(4),
+        seldom(6),
+        seldom(3),
+        text,
+        (seldom(3), seldom(3)),
+        since,
+        limit,
     )
+        .prop_map(
+            |(tab, stage, outcome, qualification, text, (campaign, crm_id), since, limit)| Listing {
+                tab,
+                stage,
+                outcome,
+                qualification,
+                text,
+                campaign,
+                crm_id,
+                since,
+                limit,
+            },
+        )
 }
 
 fn create() -> impl Strategy<Value = Ask> {
@@ -559,16 +653,35 @@ fn step(ask: impl Strategy<Value = Ask>) -> impl Strategy<Value = Step> {
         .boxed(),
     };
     let tag = |ask: &Ask| match ask {
-        Ask::Edit(_) => prop_oneof![12 => Just(Tag::Right), 1 => Just(Tag::Absent), 2 => Just(Tag::Stale), 1 => Just(Tag::Any)].boxed(),
+        Ask::Edit(_) => {
+            prop_oneof![12 => Just(Tag::Right), 1 => Just(Tag::Absent), 2 => Just(Tag::Stale), 1 => Just(Tag::Any)]
+                .boxed()
+        }
         _ => prop_oneof![1 => Just(Tag::Right), 16 => Just(Tag::Absent), 1 => Just(Tag::Stale)].boxed(),
     };
     let key = prop_oneof![2 => Just(None), 1 => (0..40u8).prop_map(Some)];
     let user = prop_oneof![12 => Just(User::Admin), 5 => Just(User::Seller), 1 => Just(User::Viewer)];
     ask.prop_flat_map(move |ask| {
-            let soon = prop::bool::weighted(0.3);
-            (any::<u8>(), side(&ask), user.clone(), soon, key.clone(), tag(&ask), Just(ask))
-        })
-        .prop_map(|(deal, side, user, soon, key, tag, ask)| Step { deal, side, user, soon, key, tag, ask })
+        let soon = prop::bool::weighted(0.3);
+        (
+            any::<u8>(),
+            side(&ask),
+            user.clone(),
+            soon,
+            key.clone(),
+            tag(&ask),
+            Just(ask),
+        )
+    })
+    .prop_map(|(deal, side, user, soon, key, tag, ask)| Step {
+        deal,
+        side,
+        user,
+        soon,
+        key,
+        tag,
+        ask,
+    })
 }
 
 /// A script: some deals to begin with, so that there is something to work with, and then anything.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tests::Answer;
 
 use crate::commands::{
-    CAMPAIGNS, CRM_IDS, Draft, Field, HELP, Invitee, NAMES, ORGANIZATIONS, REASONS, SEARCHES, Terms, User, VALUES,
-    Who, contact_patch, contacts_of_sender, customer, date, decimals, note_text, organization, solutions, team,
+    CAMPAIGNS, CRM_IDS, Draft, Field, HELP, Invitee, NAMES, ORGANIZATIONS, REASONS, SEARCHES, Terms, User, VALUES, Who,
+    contact_patch, contacts_of_sender, customer, date, decimals, note_text, organization, solutions, team,
 };
 
 /// An instant: milliseconds since 1970.
@@ -56,7 +56,11 @@ fn decimal(minor: i128, currency: &str) -> String {
     let decimals = decimals(currency);
     let digits = format!("{minor:0>width$}", width = decimals + 1);
     let (whole, fraction) = digits.split_at(digits.len() - decimals);
-    if decimals == 0 { whole.to_owned() } else { format!("{whole}.{fraction}") }
+    if decimals == 0 {
+        whole.to_owned()
+    } else {
+        format!("{whole}.{fraction}")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,11 +166,20 @@ pub struct Window {
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// A body: exactly this, save what `ids` names.
-    Shown { status: u16, version: Option<u64>, body: Value },
+    Shown {
+        status: u16,
+        version: Option<u64>,
+        body: Value,
+    },
     /// Nothing but the status.
     Empty(u16),
     /// A problem: code, where it stands, what is wrong.
-    Refused { status: u16, code: &'static str, standing: Option<State>, faults: Vec<(String, &'static str)> },
+    Refused {
+        status: u16,
+        code: &'static str,
+        standing: Option<State>,
+        faults: Vec<(String, &'static str)>,
+    },
     /// What came back the first time, to the byte.
     Again(Box<Answer>),
 }
@@ -215,7 +228,12 @@ pub struct Exchange {
 }
 
 fn refused(status: u16, code: &'static str) -> Reply {
-    Reply::Refused { status, code, standing: None, faults: Vec::new() }
+    Reply::Refused {
+        status,
+        code,
+        standing: None,
+        faults: Vec::new(),
+    }
 }
 
 fn wrong_stage(view: &View) -> Reply {
@@ -223,11 +241,21 @@ fn wrong_stage(view: &View) -> Reply {
 }
 
 fn conflict(code: &'static str, view: &View) -> Reply {
-    Reply::Refused { status: 409, code, standing: Some(view.state), faults: Vec::new() }
+    Reply::Refused {
+        status: 409,
+        code,
+        standing: Some(view.state),
+        faults: Vec::new(),
+    }
 }
 
 fn invalid(faults: Vec<(String, &'static str)>) -> Reply {
-    Reply::Refused { status: 422, code: "validationFailed", standing: None, faults }
+    Reply::Refused {
+        status: 422,
+        code: "validationFailed",
+        standing: None,
+        faults,
+    }
 }
 
 fn fault(pointer: &str, code: &'static str) -> (String, &'static str) {
@@ -319,7 +347,12 @@ impl View {
                 }
                 Field::Contact(index) => {
                     let to = contact_patch(index).onto(self.contact);
-                    set(7, "customer.contact", brief_person(&person(self.contact)), brief_person(&person(to)));
+                    set(
+                        7,
+                        "customer.contact",
+                        brief_person(&person(self.contact)),
+                        brief_person(&person(to)),
+                    );
                     self.contact = to;
                 }
                 Field::Misspelt => {}
@@ -337,7 +370,10 @@ fn person([name, phone, email]: [Option<&str>; 3]) -> Value {
 /// A person as history shows it: without what is not there.
 fn brief_person(person: &Value) -> Value {
     let members = person.as_object().expect("a person").iter();
-    members.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect()
+    members
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 fn brief(team: &[Value]) -> Value {
@@ -346,7 +382,11 @@ fn brief(team: &[Value]) -> Value {
 
 fn on_team(team: &[Value], who: Who) -> bool {
     let email = who.email();
-    team.iter().any(|member| member["email"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(&email)))
+    team.iter().any(|member| {
+        member["email"]
+            .as_str()
+            .is_some_and(|own| own.eq_ignore_ascii_case(&email))
+    })
 }
 
 /// A seller puts itself on the team of what it creates or accepts.
@@ -382,20 +422,29 @@ impl Deal {
             return None;
         }
         let free = |of: usize| self.views.get(&of).is_none_or(|view| view.state.came_to_nothing());
-        self.next.iter().find(|(invitee, _)| free(invitee.organization)).cloned()
+        self.next
+            .iter()
+            .find(|(invitee, _)| free(invitee.organization))
+            .copied()
     }
 
     /// Puts an event on record, with everyone that is told. To be called when it has changed the views.
     fn tell(&mut self, at: Instant, by: Option<Who>, of: usize, kind: &'static str, changes: Vec<Value>) {
         let subject = self.views[&of].clone();
         let counterparts: Vec<usize> = if of == self.owner {
-            let accepted = self.views.iter().filter(|(other, view)| **other != self.owner && view.shares_notes());
+            let accepted = self
+                .views
+                .iter()
+                .filter(|(other, view)| **other != self.owner && view.shares_notes());
             accepted.map(|(other, _)| *other).collect()
         } else {
             vec![self.owner]
         };
         let readers = || {
-            let readers = self.views.iter().filter(|(other, view)| **other != of && view.shares_notes());
+            let readers = self
+                .views
+                .iter()
+                .filter(|(other, view)| **other != of && view.shares_notes());
             readers.map(|(other, _)| *other).collect()
         };
         let (told, mut recipients): (&str, Vec<usize>) = match kind {
@@ -445,7 +494,15 @@ impl Deal {
         let notices = told.into_iter().map(notice).collect();
         let kind = if kind == "noteShared" { "noteAdded" } else { kind };
         let reason = subject.reason.filter(|_| matches!(kind, "declined" | "lost"));
-        self.events.push(Event { at, by, of, kind, reason, changes, notices });
+        self.events.push(Event {
+            at,
+            by,
+            of,
+            kind,
+            reason,
+            changes,
+            notices,
+        });
     }
 
     /// Sends an invitation to somebody who may have one.
@@ -486,7 +543,12 @@ impl Deal {
 
     fn note(&mut self, at: Instant, by: Who, shared: bool, note: Option<u8>) {
         if let Some(text) = note {
-            self.notes.push(Note { at, by, shared, text: note_text(text) });
+            self.notes.push(Note {
+                at,
+                by,
+                shared,
+                text: note_text(text),
+            });
         }
     }
 
@@ -504,7 +566,10 @@ impl Deal {
         let listed = customer(self.customer);
         let own = ORGANIZATIONS[self.owner];
         let solution = |id: &&str| {
-            let (_, name, publisher) = crate::commands::CATALOG.iter().find(|(known, ..)| known == id).expect("known");
+            let (_, name, publisher) = crate::commands::CATALOG
+                .iter()
+                .find(|(known, ..)| known == id)
+                .expect("known");
             let kind = match *publisher {
                 publisher if publisher == ORGANIZATIONS[of].0 => "own",
                 "contoso" => "vendor",
@@ -558,7 +623,10 @@ impl Deal {
             "closedAt": view.closed_at.map(written),
         });
         if view.lead && of == self.owner {
-            let next = self.next.iter().map(|(invitee, _)| ORGANIZATIONS[invitee.organization].0);
+            let next = self
+                .next
+                .iter()
+                .map(|(invitee, _)| ORGANIZATIONS[invitee.organization].0);
             shown["nextPartners"] = next.collect();
         }
         if !in_list {
@@ -577,6 +645,15 @@ impl Deal {
         }
         shown
     }
+}
+
+/// What a campaign has come to.
+#[derive(Debug, Default)]
+struct Tally {
+    deals: usize,
+    won: usize,
+    lost: usize,
+    value: BTreeMap<&'static str, i128>,
 }
 
 /// What a list is narrowed to.
@@ -599,7 +676,8 @@ impl Exchange {
         if asked.who.user == User::Viewer && !matches!(asked.what, What::Mark(_) | What::View) {
             return refused(403, "forbidden");
         }
-        if let (Some(((first, answer), same)), false) = (used, matches!(asked.what, What::Create { dry_run: true, .. })) {
+        if let (Some(((first, answer), same)), false) = (used, matches!(asked.what, What::Create { dry_run: true, .. }))
+        {
             return if first == same {
                 Reply::Again(Box::new(answer.clone()))
             } else {
@@ -610,7 +688,9 @@ impl Exchange {
             What::Create { draft, dry_run } => self.create(asked, draft, *dry_run, now, id),
             What::Edit(_) if asked.if_match.is_none() => refused(428, "preconditionRequired"),
             _ => {
-                let Some(index) = asked.deal else { return refused(404, "notFound") };
+                let Some(index) = asked.deal else {
+                    return refused(404, "notFound");
+                };
                 let deal = Rc::clone(&self.deals[index]);
                 let (reply, after) = self.change(asked, index, &deal, now);
                 if let Some(after) = after {
@@ -684,15 +764,22 @@ impl Exchange {
         body["possibleDuplicates"] = json!(duplicates);
         if dry_run {
             let others = deal.views.keys().filter(|of| **of != who.org);
-            let invitee = |of: &usize| {
-                json!({"organizationId": ORGANIZATIONS[*of].0, "view": deal.show(*of, false, false)})
-            };
+            let invitee =
+                |of: &usize| json!({"organizationId": ORGANIZATIONS[*of].0, "view": deal.show(*of, false, false)});
             body["invitees"] = others.map(invitee).collect();
-            return Reply::Shown { status: 200, version: None, body };
+            return Reply::Shown {
+                status: 200,
+                version: None,
+                body,
+            };
         }
         let version = Some(deal.owners().version);
         self.deals.push(Rc::new(deal));
-        Reply::Shown { status: 201, version, body }
+        Reply::Shown {
+            status: 201,
+            version,
+            body,
+        }
     }
 
     /// Open opportunities of the organization for the same customer with a common solution.
@@ -731,7 +818,14 @@ impl Exchange {
         match &asked.what {
             What::View => {
                 let body = deal.show(who.org, favorite, false);
-                return (Reply::Shown { status: 200, version: Some(view.version), body }, None);
+                return (
+                    Reply::Shown {
+                        status: 200,
+                        version: Some(view.version),
+                        body,
+                    },
+                    None,
+                );
             }
             What::Mark(on) => {
                 if *on {
@@ -756,17 +850,27 @@ impl Exchange {
                 let author = json!({"organizationId": who.organization(), "userId": who.id(), "name": who.id()});
                 let text = note_text(*text);
                 let body = json!({"text": text, "visibility": visibility, "author": author, "createdAt": written(now)});
-                Reply::Shown { status: 201, version: None, body }
+                Reply::Shown {
+                    status: 201,
+                    version: None,
+                    body,
+                }
             }
             what => {
                 let status = if matches!(what, What::Invite { .. }) { 201 } else { 200 };
                 let version = Some(deal.views[&who.org].version);
-                Reply::Shown { status, version, body: deal.show(who.org, favorite, false) }
+                Reply::Shown {
+                    status,
+                    version,
+                    body: deal.show(who.org, favorite, false),
+                }
             }
         };
         // What has lapsed is not written down by somebody else's change.
         for (of, before) in &stored.views {
-            if deal.views[of] == before.at(now) && deal.events[stored.events.len()..].iter().all(|event| event.of != *of) {
+            if deal.views[of] == before.at(now)
+                && deal.events[stored.events.len()..].iter().all(|event| event.of != *of)
+            {
                 deal.views.insert(*of, before.clone());
             }
         }
@@ -787,12 +891,14 @@ impl Deal {
                     return Err(wrong_stage(view));
                 }
                 let mut faults = field_faults(fields);
-                if is_owner && fields.iter().any(|field| matches!(field, Field::Team(index) if index % 4 == 3)) {
+                if is_owner
+                    && fields
+                        .iter()
+                        .any(|field| matches!(field, Field::Team(index) if index % 4 == 3))
+                {
                     faults.push(fault("/team", "teamContactRequired"));
                 }
-                let locked = |field: &Field| {
-                    matches!(field, Field::Contact(index) if contact_patch(*index).onto(view.contact) != view.contact)
-                };
+                let locked = |field: &Field| matches!(field, Field::Contact(index) if contact_patch(*index).onto(view.contact) != view.contact);
                 if self.co_sell() && fields.iter().any(locked) {
                     faults.push(fault("/customer/contact", "contactLocked"));
                 }
@@ -811,7 +917,9 @@ impl Deal {
                 if !is_owner {
                     return Err(refused(403, "notOwner"));
                 }
-                let Some(theirs) = self.views.get_mut(of) else { return Err(refused(404, "notFound")) };
+                let Some(theirs) = self.views.get_mut(of) else {
+                    return Err(refused(404, "notFound"));
+                };
                 if theirs.state != State::Received {
                     return Err(wrong_stage(theirs));
                 }
@@ -825,37 +933,7 @@ impl Deal {
                 if is_owner || view.state != State::Received {
                     return Err(wrong_stage(view));
                 }
-                let mut faults = field_faults(fields);
-                if view.lead {
-                    let has = |wanted: fn(&Field) -> bool| fields.iter().any(wanted);
-                    if view.value.is_none() && !has(|field| matches!(field, Field::Value(_))) {
-                        faults.push(fault("/estimatedValue", "required"));
-                    }
-                    if view.date.is_none() && !has(|field| matches!(field, Field::Date(_))) {
-                        faults.push(fault("/estimatedCloseDate", "required"));
-                    }
-                }
-                if !faults.is_empty() {
-                    return Err(invalid(faults));
-                }
-                let own = self.views.get_mut(&me).expect("there");
-                own.state = State::Accepted;
-                own.accepted_at = Some(now);
-                let mut changes = own.edit(me, fields);
-                let team = joined(own.team.clone(), who);
-                if team != own.team {
-                    changes.retain(|change| change["field"] != "team");
-                    changes.push(json!({"field": "team", "from": [], "to": brief(&team)}));
-                    own.team = team;
-                }
-                own.touch(now);
-                if std::mem::take(&mut own.lead) {
-                    let owner = self.views.get_mut(&self.owner).expect("there");
-                    owner.lead = false;
-                    owner.touch(now);
-                    self.next.clear();
-                }
-                self.tell(now, Some(who), me, "accepted", changes);
+                self.accept(who, fields, now)?;
                 self.note(now, who, false, *note);
             }
             What::Decline { reason, note } => {
@@ -883,14 +961,64 @@ impl Deal {
                 if view.state.outcome().is_some() || (*shared && !view.shares_notes()) {
                     return Err(wrong_stage(view));
                 }
-                self.tell(now, Some(who), me, if *shared { "noteShared" } else { "noteAdded" }, Vec::new());
+                self.tell(
+                    now,
+                    Some(who),
+                    me,
+                    if *shared { "noteShared" } else { "noteAdded" },
+                    Vec::new(),
+                );
                 self.note(now, who, *shared, Some(*text));
             }
         }
         Ok(())
     }
 
-    fn invite(&mut self, stored: &Self, asked: &Asked, invitee: &Invitee, note: Option<u8>, now: Instant) -> Result<(), Reply> {
+    fn accept(&mut self, who: Who, fields: &[Field], now: Instant) -> Result<(), Reply> {
+        let me = who.org;
+        let view = &self.views[&me];
+        let mut faults = field_faults(fields);
+        if view.lead {
+            let has = |wanted: fn(&Field) -> bool| fields.iter().any(wanted);
+            if view.value.is_none() && !has(|field| matches!(field, Field::Value(_))) {
+                faults.push(fault("/estimatedValue", "required"));
+            }
+            if view.date.is_none() && !has(|field| matches!(field, Field::Date(_))) {
+                faults.push(fault("/estimatedCloseDate", "required"));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(invalid(faults));
+        }
+        let own = self.views.get_mut(&me).expect("there");
+        own.state = State::Accepted;
+        own.accepted_at = Some(now);
+        let mut changes = own.edit(me, fields);
+        let team = joined(own.team.clone(), who);
+        if team != own.team {
+            changes.retain(|change| change["field"] != "team");
+            changes.push(json!({"field": "team", "from": [], "to": brief(&team)}));
+            own.team = team;
+        }
+        own.touch(now);
+        if std::mem::take(&mut own.lead) {
+            let owner = self.views.get_mut(&self.owner).expect("there");
+            owner.lead = false;
+            owner.touch(now);
+            self.next.clear();
+        }
+        self.tell(now, Some(who), me, "accepted", changes);
+        Ok(())
+    }
+
+    fn invite(
+        &mut self,
+        stored: &Self,
+        asked: &Asked,
+        invitee: &Invitee,
+        note: Option<u8>,
+        now: Instant,
+    ) -> Result<(), Reply> {
         let who = asked.who;
         if who.org != self.owner {
             return Err(refused(403, "notOwner"));
@@ -911,7 +1039,12 @@ impl Deal {
             return Err(invalid(faults));
         }
         let of = invitee.organization;
-        if own.lead && self.views.iter().any(|(other, view)| *other != of && view.state == State::Received) {
+        if own.lead
+            && self
+                .views
+                .iter()
+                .any(|(other, view)| *other != of && view.state == State::Received)
+        {
             return Err(conflict("leadPending", &own));
         }
         match self.views.get(&of).map(|view| view.state) {
@@ -1005,12 +1138,17 @@ pub fn solution_faults(index: usize) -> Vec<(String, &'static str)> {
 impl Draft {
     fn faults(&self, who: Who) -> Vec<(String, &'static str)> {
         let mut faults = Vec::new();
-        let fields = [self.value.map(Field::Value), self.date.map(Field::Date), Some(Field::Solutions(self.solutions))];
+        let fields = [
+            self.value.map(Field::Value),
+            self.date.map(Field::Date),
+            Some(Field::Solutions(self.solutions)),
+        ];
         faults.extend(field_faults(&fields.into_iter().flatten().collect::<Vec<_>>()));
         if !self.lead {
-            for (missing, pointer) in
-                [(self.value.is_none(), "/estimatedValue"), (self.date.is_none(), "/estimatedCloseDate")]
-            {
+            for (missing, pointer) in [
+                (self.value.is_none(), "/estimatedValue"),
+                (self.date.is_none(), "/estimatedCloseDate"),
+            ] {
                 if missing {
                     faults.push(fault(pointer, "required"));
                 }
@@ -1031,7 +1169,10 @@ impl Draft {
         }
         for (index, invitee) in self.invitees.iter().enumerate() {
             let pointer = format!("/invitations/{index}");
-            if self.invitees[..index].iter().any(|other| other.organization == invitee.organization) {
+            if self.invitees[..index]
+                .iter()
+                .any(|other| other.organization == invitee.organization)
+            {
                 faults.push((format!("{pointer}/organizationId"), "alreadyInvited"));
             }
             faults.extend(invitee.faults(who.org, &pointer));
@@ -1082,7 +1223,10 @@ impl Exchange {
     pub fn turns(&self, deal: Option<usize>, from: Instant, to: Instant) -> Vec<Instant> {
         let deals = deal.map_or(&self.deals[..], |deal| std::slice::from_ref(&self.deals[deal]));
         let views = deals.iter().flat_map(|deal| deal.views.values());
-        let mut turns: Vec<_> = views.filter_map(View::respond_by).filter(|at| *at > from && *at <= to).collect();
+        let mut turns: Vec<_> = views
+            .filter_map(View::respond_by)
+            .filter(|at| *at > from && *at <= to)
+            .collect();
         turns.sort_unstable();
         turns.insert(0, from);
         turns
@@ -1108,7 +1252,11 @@ impl Exchange {
                 let respond_by = view.respond_by()?;
                 Some(view.invitation.as_ref()?.remind_at.unwrap_or(respond_by))
             };
-            let mut dues: Vec<_> = deal.views.iter().filter_map(|(of, view)| Some((due(view)?, *of))).collect();
+            let mut dues: Vec<_> = deal
+                .views
+                .iter()
+                .filter_map(|(of, view)| Some((due(view)?, *of)))
+                .collect();
             dues.retain(|(at, _)| *at <= now);
             dues.sort_unstable();
             for (_, of) in dues {
@@ -1133,7 +1281,11 @@ impl Exchange {
     }
 
     fn seen(&self, who: Who, now: Instant) -> impl Iterator<Item = (usize, Deal)> {
-        let deals = self.deals.iter().enumerate().map(move |(index, deal)| (index, deal.at(now)));
+        let deals = self
+            .deals
+            .iter()
+            .enumerate()
+            .map(move |(index, deal)| (index, deal.at(now)));
         deals.filter(move |(_, deal)| deal.views.get(&who.org).is_some_and(|view| view.open_to(who)))
     }
 
@@ -1149,12 +1301,19 @@ impl Exchange {
                 _ => favorite,
             };
             let holds = |text: &String| {
-                let places = [view.name, customer(deal.customer).name, &deal.id, view.crm_id.unwrap_or_default()];
+                let places = [
+                    view.name,
+                    customer(deal.customer).name,
+                    &deal.id,
+                    view.crm_id.unwrap_or_default(),
+                ];
                 places.iter().any(|place| folded(place).contains(&folded(text)))
             };
             if of_tab
                 && narrowed.stage.is_none_or(|stage| view.state.stage() == stage)
-                && narrowed.outcome.is_none_or(|outcome| view.state.outcome() == Some(outcome))
+                && narrowed
+                    .outcome
+                    .is_none_or(|outcome| view.state.outcome() == Some(outcome))
                 && narrowed.qualification.is_none_or(|name| (name == "lead") == view.lead)
                 && narrowed.campaign.is_none_or(|campaign| view.campaign == Some(campaign))
                 && narrowed.crm_id.is_none_or(|crm_id| view.crm_id == Some(crm_id))
@@ -1171,54 +1330,60 @@ impl Exchange {
     /// The summary, its lines in order of their text.
     pub fn summary(&self, who: Who, now: Instant) -> Value {
         let mut totals: BTreeMap<_, (usize, i128)> = BTreeMap::new();
-        let mut campaigns: BTreeMap<&str, (usize, usize, usize, BTreeMap<&str, i128>)> = BTreeMap::new();
+        let mut campaigns: BTreeMap<&str, Tally> = BTreeMap::new();
         for (_, deal) in self.seen(who, now) {
             let view = &deal.views[&who.org];
             let tab = if deal.owner == who.org { "outbound" } else { "inbound" };
             let worth = view.worth();
             let minor = worth.map_or(0, |money| money.minor);
-            let line = (tab, view.state.stage(), view.state.outcome(), worth.map(|money| money.currency));
+            let line = (
+                tab,
+                view.state.stage(),
+                view.state.outcome(),
+                worth.map(|money| money.currency),
+            );
             let total = totals.entry(line).or_default();
             *total = (total.0 + 1, total.1 + minor);
             let Some(campaign) = view.campaign else { continue };
             let tally = campaigns.entry(campaign).or_default();
-            tally.0 += 1;
+            tally.deals += 1;
             match (view.state, worth) {
                 (State::Archived("won"), Some(money)) => {
-                    tally.1 += 1;
-                    *tally.3.entry(money.currency).or_default() += minor;
+                    tally.won += 1;
+                    *tally.value.entry(money.currency).or_default() += minor;
                 }
-                (State::Archived("lost"), _) => tally.2 += 1,
+                (State::Archived("lost"), _) => tally.lost += 1,
                 _ => {}
             }
         }
-        let total = |((tab, stage, outcome, currency), (count, value)): (&(&str, &str, Option<&str>, Option<&str>), &(usize, i128))| {
+        let totals = totals.iter().map(|((tab, stage, outcome, currency), (count, value))| {
             let value = currency.map(|currency| decimal(*value, currency));
             json!({"tab": tab, "stage": stage, "outcome": outcome, "currency": currency, "count": count, "value": value})
-        };
-        let campaign = |(id, (deals, won, lost, value)): (&&str, &(usize, usize, usize, BTreeMap<&str, i128>))| {
-            let money = |(currency, value): (&&str, &i128)| {
-                json!({"amount": decimal(*value, currency), "currency": currency})
-            };
+        });
+        let campaigns = campaigns.iter().map(|(id, Tally { deals, won, lost, value })| {
+            let money =
+                |(currency, value): (&&str, &i128)| json!({"amount": decimal(*value, currency), "currency": currency});
             #[expect(clippy::cast_precision_loss, reason = "a handful")]
             let rate = (won + lost > 0).then(|| *won as f64 / (won + lost) as f64);
             json!({
                 "campaignId": id, "deals": deals, "won": won, "lost": lost,
                 "wonValue": value.iter().map(money).collect::<Vec<_>>(), "winRate": rate,
             })
-        };
+        });
         sorted(json!({
-            "totals": totals.iter().map(total).collect::<Vec<_>>(),
-            "campaigns": campaigns.iter().map(campaign).collect::<Vec<_>>(),
+            "totals": totals.collect::<Vec<_>>(),
+            "campaigns": campaigns.collect::<Vec<_>>(),
         }))
     }
 
     /// What somebody reads of a deal's history, newest first; `None` if nothing. Without ids.
     pub fn history(&self, who: Who, index: usize, now: Instant) -> Option<Vec<Value>> {
         let (_, deal) = self.seen(who, now).find(|(seen, _)| *seen == index)?;
-        let events = deal.events.iter().rev().filter(|event| {
-            event.of == who.org || !matches!(event.kind, "updated" | "noteAdded" | "reminded")
-        });
+        let events = deal
+            .events
+            .iter()
+            .rev()
+            .filter(|event| event.of == who.org || !matches!(event.kind, "updated" | "noteAdded" | "reminded"));
         let shown = events.map(|event| {
             let own = event.of == who.org;
             let actor = event.by.map(|by| {
@@ -1243,7 +1408,11 @@ impl Exchange {
     pub fn notes(&self, who: Who, index: usize, now: Instant) -> Option<Vec<Value>> {
         let (_, deal) = self.seen(who, now).find(|(seen, _)| *seen == index)?;
         let shares = deal.views[&who.org].shares_notes();
-        let read = deal.notes.iter().rev().filter(|note| note.by.org == who.org || (note.shared && shares));
+        let read = deal
+            .notes
+            .iter()
+            .rev()
+            .filter(|note| note.by.org == who.org || (note.shared && shares));
         let shown = read.map(|note| {
             json!({
                 "text": note.text,
@@ -1258,7 +1427,10 @@ impl Exchange {
     /// What an organization was told about a deal, oldest first. Without ids.
     pub fn told(&self, organization: usize, index: usize) -> Vec<Value> {
         let notices = self.deals[index].events.iter().flat_map(|event| &event.notices);
-        notices.filter(|(to, _)| *to == organization).map(|(_, detail)| detail.clone()).collect()
+        notices
+            .filter(|(to, _)| *to == organization)
+            .map(|(_, detail)| detail.clone())
+            .collect()
     }
 
     /// Whether a deal is somebody's to see.
@@ -1290,7 +1462,11 @@ impl Exchange {
 
     /// Every invitation that waits for its answer, lapsed or not.
     pub fn pending(&self) -> Vec<(usize, usize)> {
-        let views = self.deals.iter().enumerate().flat_map(|(index, deal)| deal.views.iter().map(move |one| (index, one)));
+        let views = self
+            .deals
+            .iter()
+            .enumerate()
+            .flat_map(|(index, deal)| deal.views.iter().map(move |one| (index, one)));
         let pending = views.filter(|(_, (_, view))| view.state == State::Received);
         pending.map(|(index, (of, _))| (index, *of)).collect()
     }

@@ -35,8 +35,14 @@ const THREADS: usize = 2;
 const SHRINKING: Duration = Duration::from_mins(3);
 
 /// What can be answered for long is reminded of at once, what is not is not.
-const LONG: Window = Window { length: 14 * 24 * 3_600_000, remind_after: Some(1) };
-const SHORT: Window = Window { length: 60, remind_after: None };
+const LONG: Window = Window {
+    length: 14 * 24 * 3_600_000,
+    remind_after: Some(1),
+};
+const SHORT: Window = Window {
+    length: 60,
+    remind_after: None,
+};
 
 /// What an instance's clock may be ahead of ours when it has several things to do in one millisecond.
 const LEEWAY: Instant = 2;
@@ -55,12 +61,16 @@ fn everything_is_as_the_model_says() {
     }
     let seed = tests::seed();
     println!("COSELL_SEED={seed} COSELL_SIZE={}", tests::size());
-    let threads = (0..THREADS as u64).map(|thread| std::thread::spawn(move || explore(seed.wrapping_add(thread << 48))));
+    let threads =
+        (0..THREADS as u64).map(|thread| std::thread::spawn(move || explore(seed.wrapping_add(thread << 48))));
     let threads: Vec<_> = threads.collect();
-    let found: Vec<_> = threads.into_iter().map(|thread| thread.join().expect("a thread of scripts")).collect();
+    let found: Vec<_> = threads
+        .into_iter()
+        .map(|thread| thread.join().expect("a thread of scripts"))
+        .collect();
     let steps: usize = found.iter().map(|found| found.as_ref().map_or(0, |steps| *steps)).sum();
     println!("{steps} commands");
-    for why in found.into_iter().filter_map(Result::err) {
+    if let Some(why) = found.into_iter().find_map(Result::err) {
         panic!("COSELL_SEED={seed}\n{why}");
     }
 }
@@ -93,8 +103,14 @@ struct Failure {
 fn attempt(script: &[Step]) -> Result<(), Failure> {
     let played = std::panic::catch_unwind(|| run(script, false));
     played.unwrap_or_else(|panic| {
-        let why = panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned());
-        Err(Failure { why, after: script.len() })
+        let why = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .unwrap_or_else(|| "a panic".to_owned());
+        Err(Failure {
+            why,
+            after: script.len(),
+        })
     })
 }
 
@@ -137,12 +153,15 @@ fn report(seed: u64, (script, failure): &(Vec<Step>, Failure)) -> String {
 
 /// Plays a script in a world of its own.
 fn run(script: &[Step], aloud: bool) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let mut player = Player::start(aloud).await;
         for (number, step) in script.iter().enumerate() {
-            let played = player.play(step).await;
-            played.map_err(|why| Failure {
+            let outcome = player.play(step).await;
+            outcome.map_err(|why| Failure {
                 why: format!("step {number}, {step:?}\n{}\n{why}", player.said),
                 after: number + 1,
             })?;
@@ -276,8 +295,7 @@ impl Player {
         let org = match (step.side, deal) {
             (Side::Owner, Some(deal)) => self.model.owner(deal),
             (Side::Owner, None) => 0,
-            (Side::Any(number), _) => any(number),
-            (Side::Invited(number), None) => any(number),
+            (Side::Any(number), _) | (Side::Invited(number), None) => any(number),
             (Side::Invited(number), Some(deal)) => {
                 let invited = self.model.invited(deal);
                 let one = || invited.get(usize::from(number) % invited.len().max(1)).copied();
@@ -285,6 +303,29 @@ impl Player {
             }
         };
         (Who { org, user: step.user }, deal)
+    }
+
+    /// What a step asks for.
+    fn what(&self, step: &Step, deal: Option<usize>) -> What {
+        match step.ask.clone() {
+            Ask::Create { draft, dry_run } => What::Create { draft, dry_run },
+            Ask::Edit(fields) => What::Edit(fields),
+            Ask::Invite { invitee, note } => What::Invite { invitee, note },
+            Ask::Withdraw => {
+                let invited = deal.map_or(Vec::new(), |deal| self.model.invited(deal));
+                let pending = self.model.pending();
+                let waits = |of: &&usize| pending.iter().any(|(other, org)| Some(*other) == deal && org == *of);
+                let of = invited.iter().find(waits).or(invited.first()).copied();
+                What::Withdraw(of.unwrap_or(usize::from(step.deal) % ORGANIZATIONS.len()))
+            }
+            Ask::Accept { fields, note } => What::Accept { fields, note },
+            Ask::Decline { reason, note } => What::Decline { reason, note },
+            Ask::Won { value, note } => What::Won { value, note },
+            Ask::Lost { reason, note } => What::Lost { reason, note },
+            Ask::Note { shared, text } => What::Note { shared, text },
+            Ask::Mark(on) => What::Mark(on),
+            _ => unreachable!("no command"),
+        }
     }
 
     /// The request of a step; none if it is to repeat one where there is none.
@@ -296,7 +337,11 @@ impl Player {
                 // The same to a reader, and not to the byte.
                 request.body = request.body.map(|body| format!("{body} "));
             }
-            request.asked.who.user = if step.user == User::Seller { User::Seller } else { request.asked.who.user };
+            request.asked.who.user = if step.user == User::Seller {
+                User::Seller
+            } else {
+                request.asked.who.user
+            };
             request.soon = step.soon;
             request.asked.window = if step.soon { SHORT } else { LONG };
             let key = request.asked.key.as_ref().map(|(key, _)| key.clone());
@@ -312,72 +357,19 @@ impl Player {
             Tag::Right => Some(IfMatch::Version(version.map_or(1, |(version, _)| version))),
             Tag::Stale => Some(IfMatch::Version(version.map_or(2, |(version, _)| version + 1))),
         };
-        let told = |note: &Option<u8>| note.map(commands::note_text);
-        let (what, method, path, body) = match &step.ask {
-            Ask::Create { draft, dry_run } => (
-                What::Create { draft: draft.clone(), dry_run: *dry_run },
-                Method::POST,
-                "/v1/opportunities".to_owned(),
-                Some(draft.asked(who.org)),
-            ),
-            Ask::Edit(fields) => (
-                What::Edit(fields.clone()),
-                Method::PATCH,
-                path(id, ""),
-                Some(asked_fields(who.org, fields, None)),
-            ),
-            Ask::Invite { invitee, note } => {
-                let mut body = invitee.asked();
-                if let Some(note) = told(note) {
-                    body["note"] = json!(note);
-                }
-                (What::Invite { invitee: *invitee, note: *note }, Method::POST, path(id, "/invitations"), Some(body))
-            }
-            Ask::Withdraw => {
-                let invited = deal.map_or(Vec::new(), |deal| self.model.invited(deal));
-                let pending = self.model.pending();
-                let waits = |of: &&usize| pending.iter().any(|(other, org)| Some(*other) == deal && org == *of);
-                let of = invited.iter().find(waits).or(invited.first()).copied().unwrap_or(usize::from(step.deal) % 5);
-                let path = path(id, &format!("/invitations/{}", ORGANIZATIONS[of].0));
-                (What::Withdraw(of), Method::DELETE, path, None)
-            }
-            Ask::Accept { fields, note } => {
-                let mut body = asked_fields(who.org, fields, *note);
-                body["decision"] = json!("accept");
-                let what = What::Accept { fields: fields.clone(), note: *note };
-                (what, Method::POST, path(id, "/response"), Some(commands::without_nulls(&body)))
-            }
-            Ask::Decline { reason, note } => {
-                let body = json!({"decision": "decline", "reason": commands::REASONS[*reason], "note": told(note)});
-                let what = What::Decline { reason: *reason, note: *note };
-                (what, Method::POST, path(id, "/response"), Some(commands::without_nulls(&body)))
-            }
-            Ask::Won { value, note } => {
-                let value_asked = value.map(|value| asked_fields(0, &[Field::Value(value)], None)["estimatedValue"].clone());
-                let body = json!({"outcome": "won", "finalValue": value_asked, "note": told(note)});
-                let what = What::Won { value: *value, note: *note };
-                (what, Method::POST, path(id, "/close"), Some(commands::without_nulls(&body)))
-            }
-            Ask::Lost { reason, note } => {
-                let body = json!({"outcome": "lost", "reason": commands::REASONS[*reason], "note": told(note)});
-                let what = What::Lost { reason: *reason, note: *note };
-                (what, Method::POST, path(id, "/close"), Some(commands::without_nulls(&body)))
-            }
-            Ask::Note { shared, text } => {
-                let visibility = if *shared { "shared" } else { "internal" };
-                let body = json!({"text": commands::note_text(*text), "visibility": visibility});
-                (What::Note { shared: *shared, text: *text }, Method::POST, path(id, "/notes"), Some(body))
-            }
-            Ask::Mark(on) => {
-                let method = if *on { Method::PUT } else { Method::DELETE };
-                (What::Mark(*on), method, path(id, "/favorite"), None)
-            }
-            _ => unreachable!("no command"),
-        };
+        let what = self.what(step, deal);
+        let (method, path, body) = wire(&what, who, id);
         let creates = matches!(what, What::Create { .. });
         let if_match = if_match.filter(|_| !creates && !matches!(what, What::Mark(_)));
         let mut request = Request {
-            asked: Asked { who, what, deal, if_match, key: None, window: if step.soon { SHORT } else { LONG } },
+            asked: Asked {
+                who,
+                what,
+                deal,
+                if_match,
+                key: None,
+                window: if step.soon { SHORT } else { LONG },
+            },
             method,
             path,
             body: body.map(|body| body.to_string()),
@@ -390,10 +382,21 @@ impl Player {
     }
 
     async fn command(&mut self, request: &Request) -> Result<(), String> {
-        let Asked { who, what, deal, if_match, key, .. } = &request.asked;
+        let Asked {
+            who,
+            what,
+            deal,
+            if_match,
+            key,
+            ..
+        } = &request.asked;
         let client = self.client(*who, request.soon);
         let dry_run = matches!(what, What::Create { dry_run: true, .. });
-        let path = if dry_run { format!("{}?dryRun=true", request.path) } else { request.path.clone() };
+        let path = if dry_run {
+            format!("{}?dryRun=true", request.path)
+        } else {
+            request.path.clone()
+        };
         let tag = if_match.map(|if_match| match if_match {
             IfMatch::Any => "*".to_owned(),
             IfMatch::Version(version) => format!("\"{version}-0123456789abcdef\""),
@@ -410,7 +413,9 @@ impl Player {
         }
         self.say(*who, request, &path, &headers);
         let sent = now();
-        let answer = client.send(request.method.clone(), &path, &headers, request.body.clone()).await;
+        let answer = client
+            .send(request.method.clone(), &path, &headers, request.body.clone())
+            .await;
         let received = now() + LEEWAY;
         if self.aloud {
             println!("    {} {}", answer.status, answer.text);
@@ -421,7 +426,16 @@ impl Player {
         // When it happened: the answer tells, if it tells anything.
         let told = match what {
             What::Withdraw(of) if answer.status == 204 => {
-                let invited = self.client(Who { org: *of, user: User::Admin }, false).get(&self::path(self.id(*deal), "")).await;
+                let invited = self
+                    .client(
+                        Who {
+                            org: *of,
+                            user: User::Admin,
+                        },
+                        false,
+                    )
+                    .get(&self::path(self.id(*deal), ""))
+                    .await;
                 instant(&invited.body["closedAt"])
             }
             What::Create { .. } | What::Note { .. } => instant(&answer.body["createdAt"]),
@@ -455,7 +469,12 @@ impl Player {
     }
 
     fn say(&mut self, who: Who, request: &Request, path: &str, headers: &[(&str, &str)]) {
-        let mut line = format!("curl -X {} -H \"Authorization: Bearer ${}_{}\"", request.method, who.organization(), who.id());
+        let mut line = format!(
+            "curl -X {} -H \"Authorization: Bearer ${}_{}\"",
+            request.method,
+            who.organization(),
+            who.id()
+        );
         for (name, value) in headers {
             let _ = write!(line, " -H '{name}: {value}'");
         }
@@ -475,7 +494,11 @@ impl Player {
     }
 
     fn say_get(&mut self, who: Who, path: &str) {
-        self.utter(format!("curl -H \"Authorization: Bearer ${}_{}\" '$api{path}'", who.organization(), who.id()));
+        self.utter(format!(
+            "curl -H \"Authorization: Bearer ${}_{}\" '$api{path}'",
+            who.organization(),
+            who.id()
+        ));
     }
 
     /// What is due soon comes due, and the sweep runs.
@@ -495,10 +518,16 @@ impl Player {
         });
         let mut instants = BTreeMap::new();
         for (deal, of) in asked.into_inner() {
-            let who = Who { org: of, user: User::Admin };
+            let who = Who {
+                org: of,
+                user: User::Admin,
+            };
             let view = self.client(who, false).get(&path(self.id(Some(deal)), "")).await;
             let at = instant(&view.body["updatedAt"]).filter(|at| (sent..=received).contains(at));
-            instants.insert((deal, of), at.ok_or_else(|| format!("not changed by the sweep: {view}"))?);
+            instants.insert(
+                (deal, of),
+                at.ok_or_else(|| format!("not changed by the sweep: {view}"))?,
+            );
         }
         let swept = self.model.sweep(sent, &|deal, of| instants[&(deal, of)]);
         let expected = json!({
@@ -525,8 +554,17 @@ impl Player {
         self.say_get(who, &path);
         let had = self.tags.get(&(who, deal)).filter(|_| known).cloned();
         let tag = had.as_ref().map_or("\"0-0000000000000000\"", |(tag, _)| tag).to_owned();
-        let (answer, at) = self.read(async || client.get_with(&path, "if-none-match", &tag).await).await;
-        let asked = Asked { who, what: What::View, deal: Some(deal), if_match: None, key: None, window: LONG };
+        let (answer, at) = self
+            .read(async || client.get_with(&path, "if-none-match", &tag).await)
+            .await;
+        let asked = Asked {
+            who,
+            what: What::View,
+            deal: Some(deal),
+            if_match: None,
+            key: None,
+            window: LONG,
+        };
         let mut reply = self.model.ask(&asked, at, "");
         if let (Reply::Shown { body, .. }, Some((_, seen))) = (&reply, &had)
             && body == seen
@@ -549,7 +587,9 @@ impl Player {
             "history" => self.model.history(who, deal, at),
             _ => self.model.notes(who, deal, at),
         };
-        let Some(expected) = expected else { return agree(&refused_as_unknown(), &answer) };
+        let Some(expected) = expected else {
+            return agree(&refused_as_unknown(), &answer);
+        };
         let items = if answer.body["nextCursor"].is_null() {
             answer.body["items"].as_array().cloned().unwrap_or_default()
         } else {
@@ -572,9 +612,9 @@ impl Player {
             text: listing.text.map(|text| exchange::search(text, &self.model.deals)),
             campaign: commands::CAMPAIGNS[listing.campaign],
             crm_id: commands::CRM_IDS[listing.crm_id],
-            since: deal.filter(|_| listing.since.is_some()).and_then(|deal| {
-                self.model.version(who.org, deal, now()).map(|(_, changed)| changed)
-            }),
+            since: deal
+                .filter(|_| listing.since.is_some())
+                .and_then(|deal| self.model.version(who.org, deal, now()).map(|(_, changed)| changed)),
         };
         let mut path = format!("/v1/opportunities?tab={tab}&limit={}", listing.limit);
         let parameters = [
@@ -588,7 +628,9 @@ impl Player {
         ];
         for (name, value) in parameters {
             if let Some(value) = value {
-                let encoded = value.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
+                let encoded = value
+                    .bytes()
+                    .fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
                 let _ = write!(path, "&{name}={encoded}");
             }
         }
@@ -598,16 +640,16 @@ impl Player {
         let expected = self.model.list(who, tab, &narrowed, at);
         // What waits for an answer is in the order of `respondBy`, which two instances give as they like.
         let in_order = |items: &[Value]| -> Vec<Value> {
-            let settled = items.iter().filter(|item| tab == "favorites" || item["stage"] != "received");
+            let settled = items
+                .iter()
+                .filter(|item| tab == "favorites" || item["stage"] != "received");
             settled.cloned().collect()
         };
         let by_id = |mut items: Vec<Value>| -> Value {
             items.sort_by_key(|item| item["id"].as_str().map(str::to_owned));
             items.into()
         };
-        same(&in_order(&expected).into(), &in_order(&items).into())
-            .and_then(|()| same(&by_id(expected), &by_id(items)))
-            
+        same(&in_order(&expected).into(), &in_order(&items).into()).and_then(|()| same(&by_id(expected), &by_id(items)))
     }
 
     async fn summary(&mut self, who: Who) -> Result<(), String> {
@@ -621,8 +663,8 @@ impl Player {
     /// Everything that anybody can see is as the model says.
     async fn agree(&mut self) -> Result<(), String> {
         self.utter("# reading everything".to_owned());
-        let everybody = (0..ORGANIZATIONS.len())
-            .flat_map(|org| [User::Admin, User::Seller].map(|user| Who { org, user }));
+        let everybody =
+            (0..ORGANIZATIONS.len()).flat_map(|org| [User::Admin, User::Seller].map(|user| Who { org, user }));
         for who in everybody {
             for deal in 0..self.model.deals.len() {
                 let takes_part = self.model.version(who.org, deal, now()).is_some();
@@ -636,23 +678,65 @@ impl Player {
                 }
             }
             self.summary(who).await?;
-            let everything =
-                Listing { tab: 0, stage: 0, outcome: 0, qualification: 0, text: None, campaign: 0, crm_id: 0, since: None, limit: 100 };
+            let everything = Listing {
+                tab: 0,
+                stage: 0,
+                outcome: 0,
+                qualification: 0,
+                text: None,
+                campaign: 0,
+                crm_id: 0,
+                since: None,
+                limit: 100,
+            };
             for tab in 0..3 {
-                self.list(who, None, Listing { tab, limit: 7, ..everything }).await?;
+                self.list(
+                    who,
+                    None,
+                    Listing {
+                        tab,
+                        limit: 7,
+                        ..everything
+                    },
+                )
+                .await?;
             }
             if who.user == User::Seller {
                 continue;
             }
             let mut listings = Vec::new();
             for tab in 0..2 {
-                listings.extend((1..4).map(|stage| Listing { tab, stage, ..everything }));
-                listings.extend((1..6).map(|outcome| Listing { tab, outcome, ..everything }));
-                listings.extend((1..3).map(|qualification| Listing { tab, qualification, ..everything }));
+                listings.extend((1..4).map(|stage| Listing {
+                    tab,
+                    stage,
+                    ..everything
+                }));
+                listings.extend((1..6).map(|outcome| Listing {
+                    tab,
+                    outcome,
+                    ..everything
+                }));
+                listings.extend((1..3).map(|qualification| Listing {
+                    tab,
+                    qualification,
+                    ..everything
+                }));
             }
-            listings.extend((0..8).map(|text| Listing { tab: text % 3, text: Some(text), ..everything }));
-            listings.extend((1..3).map(|one| Listing { tab: one - 1, campaign: one, ..everything }));
-            listings.extend((1..3).map(|one| Listing { tab: 2 - one, crm_id: one, ..everything }));
+            listings.extend((0..8).map(|text| Listing {
+                tab: text % 3,
+                text: Some(text),
+                ..everything
+            }));
+            listings.extend((1..3).map(|one| Listing {
+                tab: one - 1,
+                campaign: one,
+                ..everything
+            }));
+            listings.extend((1..3).map(|one| Listing {
+                tab: 2 - one,
+                crm_id: one,
+                ..everything
+            }));
             for listing in listings {
                 self.list(who, None, listing).await?;
             }
@@ -670,19 +754,28 @@ impl Player {
         .await;
         let deals = 0..self.model.deals.len();
         let mut everything = BTreeMap::new();
-        for org in 0..ORGANIZATIONS.len() {
+        for (org, (name, ..)) in ORGANIZATIONS.iter().enumerate() {
             let told: Vec<Vec<Value>> = deals.clone().map(|deal| self.model.told(org, deal)).collect();
             let count = told.iter().map(Vec::len).sum::<usize>();
-            let feed = self.client(Who { org, user: User::Admin }, false).all("/v1/notifications?limit=100").await;
-            let seller = Who { org, user: User::Seller };
+            let feed = self
+                .client(Who { org, user: User::Admin }, false)
+                .all("/v1/notifications?limit=100")
+                .await;
+            let seller = Who {
+                org,
+                user: User::Seller,
+            };
             let client = self.client(seller, false);
-            let (part, at) = self.read(async || client.all("/v1/notifications?limit=100").await).await;
+            let (part, at) = self
+                .read(async || client.all("/v1/notifications?limit=100").await)
+                .await;
             for deal in deals.clone() {
                 let about = |feed: &[Value]| -> Value {
-                    let about = feed.iter().filter(|detail| detail["dealId"] == self.model.deals[deal].id);
+                    let about = feed
+                        .iter()
+                        .filter(|detail| detail["dealId"] == self.model.deals[deal].id);
                     about.cloned().map(without_id).collect()
                 };
-                let name = ORGANIZATIONS[org].0;
                 same(&json!(told[deal]), &about(&feed)).map_err(|why| format!("the feed of {name}: {why}"))?;
                 let seen = self.model.is_seen(seller, deal, at);
                 let expected = if seen { json!(told[deal]) } else { json!([]) };
@@ -704,10 +797,18 @@ impl Player {
         let table = self.world.dump().await;
         for deal in deals {
             let pk = format!("DEAL#{}", self.model.deals[deal].id);
-            let count = |kind: &str| table.keys().filter(|(key, sk)| *key == pk && sk.starts_with(kind)).count();
+            let count = |kind: &str| {
+                table
+                    .keys()
+                    .filter(|(key, sk)| *key == pk && sk.starts_with(kind))
+                    .count()
+            };
             let found = (count("EVENT#"), count("NOTE#"));
             if found != self.model.records(deal) {
-                return Err(format!("{pk}: {found:?} events and notes instead of {:?}", self.model.records(deal)));
+                return Err(format!(
+                    "{pk}: {found:?} events and notes instead of {:?}",
+                    self.model.records(deal)
+                ));
             }
         }
         Ok(())
@@ -718,21 +819,87 @@ fn path(id: &str, rest: &str) -> String {
     format!("/v1/opportunities/{id}{rest}")
 }
 
+/// What is asked for, as it goes over the wire: method, path, body.
+fn wire(what: &What, who: Who, id: &str) -> (Method, String, Option<Value>) {
+    let post = |rest, body: Value| (Method::POST, path(id, rest), Some(commands::without_nulls(&body)));
+    let told = |note: &Option<u8>| note.map(commands::note_text);
+    match what {
+        What::Create { draft, .. } => (Method::POST, "/v1/opportunities".to_owned(), Some(draft.asked(who.org))),
+        What::Edit(fields) => (Method::PATCH, path(id, ""), Some(asked_fields(who.org, fields, None))),
+        What::Invite { invitee, note } => {
+            let mut body = invitee.asked();
+            body["note"] = json!(told(note));
+            post("/invitations", body)
+        }
+        What::Withdraw(of) => {
+            let path = path(id, &format!("/invitations/{}", ORGANIZATIONS[*of].0));
+            (Method::DELETE, path, None)
+        }
+        What::Accept { fields, note } => {
+            let mut body = asked_fields(who.org, fields, *note);
+            body["decision"] = json!("accept");
+            post("/response", body)
+        }
+        What::Decline { reason, note } => {
+            let reason = commands::REASONS[*reason];
+            post(
+                "/response",
+                json!({"decision": "decline", "reason": reason, "note": told(note)}),
+            )
+        }
+        What::Won { value, note } => {
+            let value = value.map(|value| asked_fields(0, &[Field::Value(value)], None)["estimatedValue"].clone());
+            post(
+                "/close",
+                json!({"outcome": "won", "finalValue": value, "note": told(note)}),
+            )
+        }
+        What::Lost { reason, note } => {
+            let reason = commands::REASONS[*reason];
+            post(
+                "/close",
+                json!({"outcome": "lost", "reason": reason, "note": told(note)}),
+            )
+        }
+        What::Note { shared, text } => {
+            let visibility = if *shared { "shared" } else { "internal" };
+            post(
+                "/notes",
+                json!({"text": commands::note_text(*text), "visibility": visibility}),
+            )
+        }
+        What::Mark(true) => (Method::PUT, path(id, "/favorite"), None),
+        What::Mark(false) => (Method::DELETE, path(id, "/favorite"), None),
+        What::View => (Method::GET, path(id, ""), None),
+    }
+}
+
 /// What a repetition with the same key has to have in common with the first request.
 fn sameness(request: &Request) -> String {
     let who = request.asked.who;
     // A seller sees less, so it repeats only what is its own.
-    let own = if who.user == User::Seller { who.email() } else { String::new() };
+    let own = if who.user == User::Seller {
+        who.email()
+    } else {
+        String::new()
+    };
     format!("{} {own} {}", request.path, request.body.as_deref().unwrap_or_default())
 }
 
 fn without_id(mut item: Value) -> Value {
-    item.as_object_mut().and_then(|members| members.remove("id")).expect("an id");
+    item.as_object_mut()
+        .and_then(|members| members.remove("id"))
+        .expect("an id");
     item
 }
 
 fn refused_as_unknown() -> Reply {
-    Reply::Refused { status: 404, code: "notFound", standing: None, faults: Vec::new() }
+    Reply::Refused {
+        status: 404,
+        code: "notFound",
+        standing: None,
+        faults: Vec::new(),
+    }
 }
 
 /// Where two values differ.
@@ -758,16 +925,26 @@ fn same(expected: &Value, found: &Value) -> Result<(), String> {
         let _ = write!(pointer, "/{name}");
         (one, other) = (a, b);
     }
-    Err(format!("at {pointer:?} the model says\n  {one}\nand there is\n  {other}"))
+    Err(format!(
+        "at {pointer:?} the model says\n  {one}\nand there is\n  {other}"
+    ))
 }
 
 fn agree(reply: &Reply, answer: &Answer) -> Result<(), String> {
     let status = |status: u16| {
-        if answer.status == status { Ok(()) } else { Err(format!("{status} is right, {} came", answer.status)) }
+        if answer.status == status {
+            Ok(())
+        } else {
+            Err(format!("{status} is right, {} came", answer.status))
+        }
     };
     match reply {
         Reply::Empty(expected) => status(*expected),
-        Reply::Shown { status: expected, version, body } => {
+        Reply::Shown {
+            status: expected,
+            version,
+            body,
+        } => {
             status(*expected)?;
             let tag = answer.headers.get("etag").map_or("", String::as_str);
             if version.is_some_and(|version| !tag.starts_with(&format!("\"{version}-"))) {
@@ -779,11 +956,19 @@ fn agree(reply: &Reply, answer: &Answer) -> Result<(), String> {
             }
             same(body, &found)
         }
-        Reply::Refused { status: expected, code, standing, faults } => {
+        Reply::Refused {
+            status: expected,
+            code,
+            standing,
+            faults,
+        } => {
             status(*expected).map_err(|why| format!("{why}: {reply:?}"))?;
             let mut told: Vec<_> = answer.body["errors"].as_array().into_iter().flatten().collect();
             told.sort_by_key(|fault| (fault["pointer"].to_string(), fault["code"].to_string()));
-            let told: Vec<_> = told.iter().map(|fault| json!([fault["pointer"], fault["code"]])).collect();
+            let told: Vec<_> = told
+                .iter()
+                .map(|fault| json!([fault["pointer"], fault["code"]]))
+                .collect();
             let mut expected: Vec<_> = faults.iter().map(|(pointer, code)| json!([pointer, code])).collect();
             expected.sort_by_key(|fault| (fault[0].to_string(), fault[1].to_string()));
             let stands = standing.map_or(json!([null, null]), |state| json!([state.stage(), state.outcome()]));
@@ -793,8 +978,14 @@ fn agree(reply: &Reply, answer: &Answer) -> Result<(), String> {
             )
         }
         Reply::Again(first) => {
-            let (first, again) = [&**first, answer].map(|answer| (answer.status, &answer.headers, &answer.text)).into();
-            if first == again { Ok(()) } else { Err(format!("not what came the first time: {first:?}")) }
+            let (first, again) = [&**first, answer]
+                .map(|answer| (answer.status, &answer.headers, &answer.text))
+                .into();
+            if first == again {
+                Ok(())
+            } else {
+                Err(format!("not what came the first time: {first:?}"))
+            }
         }
     }
 }
