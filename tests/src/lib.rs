@@ -6,6 +6,7 @@
 )]
 
 pub mod bus;
+pub mod linear;
 pub mod receiver;
 
 use std::collections::BTreeMap;
@@ -64,6 +65,27 @@ pub fn options() -> Options {
         stream: false,
         secret: SECRET.to_owned(),
     }
+}
+
+/// How many times the short size a suite runs: `COSELL_SIZE`, else 1.
+pub fn size() -> usize {
+    setting("COSELL_SIZE").map_or(1, |size| size.parse().expect("COSELL_SIZE is a number"))
+}
+
+/// What random suites start from: `COSELL_SEED`, else the time. They print it when they fail.
+pub fn seed() -> u64 {
+    let now = edge::clock::now().millis();
+    setting("COSELL_SEED").map_or(now, |seed| seed.parse().expect("COSELL_SEED is a number"))
+}
+
+/// The file with the script that is to be run instead of random ones: `COSELL_REPLAY`.
+pub fn replay() -> Option<PathBuf> {
+    setting("COSELL_REPLAY").map(PathBuf::from)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one home of the settings of the suites")]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// What every world holds. `secret-erp` is not co-sell ready, `erp` can be registered, and `litware` has no solution at all.
