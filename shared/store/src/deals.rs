@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use domain::{Deal, DealId, Event, Opportunity, OrganizationId, Timestamp, evolve};
 use ulid::Ulid;
 
-use crate::error::{Cancelled, cancellation};
+use crate::error::{Cancelled, cancellation, in_progress};
 use crate::idempotency::{Idempotency, Recorded};
 use crate::records::{EventRecord, NoteRecord, OpportunityRecord, from_item, to_item};
 use crate::{Error, Store, keys};
@@ -16,6 +18,15 @@ use crate::{Error, Store, keys};
 /// How often a transaction is tried that only met another one at the same items.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// How long to wait, time after time, for an attempt at a transaction that is still running: beyond 5 seconds in all, since from
+/// then on a repetition completes one that got stuck
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors>).
+const IN_PROGRESS: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_millis(1_000),
+    Duration::from_millis(2_000),
+    Duration::from_millis(2_500),
+];
 
 /// A change of a deal, to be written as a whole or not at all.
 #[derive(Debug)]
@@ -100,6 +111,9 @@ impl Store {
     }
 
     /// Writes all of the items or none. `idempotent`: the first one is the record of an idempotency key.
+    ///
+    /// `entropy` is that of one call: the token of each transaction comes from it, so that DynamoDB, when an answer was lost and the
+    /// SDK asks again, answers as it did the first time, and not that the conditions no longer hold.
     pub(crate) async fn write_together(
         &self,
         items: Vec<TransactWriteItem>,
@@ -108,11 +122,7 @@ impl Store {
     ) -> Result<(), Error> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
-            let request = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.clone()));
-            let Err(error) = request.send().await else {
+            let Err(error) = self.transact_once(items.clone(), token(entropy, attempt)).await else {
                 return Ok(());
             };
             let Some(reasons) = cancellation(&error) else {
@@ -131,6 +141,29 @@ impl Store {
         Err(Error::unavailable(
             "the transaction met others at the same items every time",
         ))
+    }
+
+    /// One transaction. When an earlier attempt at it is still running, it is asked for until that is over.
+    pub(crate) async fn transact_once(
+        &self,
+        items: Vec<TransactWriteItem>,
+        token: String,
+    ) -> Result<(), SdkError<TransactWriteItemsError>> {
+        let mut waited = IN_PROGRESS.iter();
+        loop {
+            let request = self
+                .client
+                .transact_write_items()
+                .client_request_token(&token)
+                .set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else {
+                return Ok(());
+            };
+            match waited.next().filter(|_| in_progress(&error)) {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => return Err(error),
+            }
+        }
     }
 
     fn items(&self, commit: &Commit<'_>) -> Result<Vec<TransactWriteItem>, Error> {
@@ -248,6 +281,11 @@ fn verdict(idempotent: bool, reasons: Vec<Cancelled>) -> Result<Verdict, Error> 
 fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
     let put = put.build().map_err(|error| Error::Refused(error.into()))?;
     Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// The `ClientRequestToken` of a transaction: another one for each that is asked for anew.
+pub(crate) fn token(entropy: u128, attempt: u32) -> String {
+    format!("{:032x}", entropy.wrapping_add(attempt.into()))
 }
 
 /// Ids in order, the first at the instant: each is the one before it plus one.

@@ -22,6 +22,7 @@ use crate::{Error, Item, Store, keys};
 const BATCH: usize = 100;
 /// How often a lost race, or what a batch left out, is tried again.
 const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What an import did with one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,12 +253,19 @@ impl Store {
             digest: String::new(),
         };
         item.digest = digest(&item);
+        // A write whose answer was lost looks like a lost race when it is repeated.
+        let mut lost_race = None;
         for _ in 0..ATTEMPTS {
             let found = self.get_all([key.clone()], true).await?.remove(&key);
             let old = found.map(from_item::<Digested>).transpose()?.map(|old| old.digest);
             if old.as_ref() == Some(&item.digest) {
-                return Ok(Imported::Unchanged);
+                return Ok(lost_race.unwrap_or(Imported::Unchanged));
             }
+            let imported = if old.is_some() {
+                Imported::Updated
+            } else {
+                Imported::Created
+            };
             let put = self.put_digested(&key, &item, old.as_deref())?;
             let request = self
                 .client
@@ -267,14 +275,8 @@ impl Store {
                 .set_condition_expression(put.condition_expression)
                 .set_expression_attribute_values(put.expression_attribute_values);
             match request.send().await {
-                Ok(_) => {
-                    return Ok(if old.is_some() {
-                        Imported::Updated
-                    } else {
-                        Imported::Created
-                    });
-                }
-                Err(error) if lost(&error) => {}
+                Ok(_) => return Ok(imported),
+                Err(error) if lost(&error) => lost_race = Some(imported),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -318,17 +320,30 @@ impl Store {
             .build())
     }
 
+    /// One transaction, again when it only met another one. The SDK makes the token of each.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Written, Error> {
-        let request = self.client.transact_write_items().set_transact_items(Some(items));
-        let Err(error) = request.send().await else {
-            return Ok(Written::Yes);
-        };
-        let failed = cancellation(&error).and_then(|reasons| {
-            reasons
-                .iter()
-                .position(|reason| matches!(reason, Cancelled::Condition(_)))
-        });
-        failed.map(Written::Condition).ok_or_else(|| Error::from(error))
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..ATTEMPTS {
+            let request = self.client.transact_write_items();
+            let Err(error) = request.set_transact_items(Some(items.clone())).send().await else {
+                return Ok(Written::Yes);
+            };
+            let Some(reasons) = cancellation(&error) else {
+                return Err(error.into());
+            };
+            let condition = |reason: &Cancelled| matches!(reason, Cancelled::Condition(_));
+            if let Some(failed) = reasons.iter().position(condition) {
+                return Ok(Written::Condition(failed));
+            }
+            if !reasons.iter().any(|reason| matches!(reason, Cancelled::Passing)) {
+                return Err(error.into());
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Err(Error::unavailable(
+            "the transaction met others at the same items every time",
+        ))
     }
 
     /// The items of the keys that exist. What a batch leaves out is asked for again.
@@ -342,7 +357,7 @@ impl Store {
         let keys: Vec<Item> = keys.iter().map(Key::attributes).collect();
         for batch in keys.chunks(BATCH) {
             let mut wanted = batch.to_vec();
-            let mut pause = Duration::from_millis(20);
+            let mut pause = FIRST_PAUSE;
             for attempt in 1.. {
                 let request = KeysAndAttributes::builder()
                     .set_keys(Some(wanted))
