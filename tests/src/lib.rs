@@ -152,8 +152,17 @@ impl World {
             dynamodb_endpoint: Some(url),
             ..options
         };
+        // Many may start at once, on a machine that has other things to do as well.
+        let mut tries = 0;
+        let stack = loop {
+            tries += 1;
+            match Stack::start(options.clone()).await {
+                Ok(stack) => break stack,
+                Err(error) => assert!(tries < 5, "{error}"),
+            }
+        };
         Self {
-            stack: Stack::start(options).await.expect("the stack starts"),
+            stack,
             engine: self.engine.clone(),
             kept: None,
         }

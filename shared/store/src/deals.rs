@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use domain::{Deal, DealId, Event, Opportunity, OrganizationId, Timestamp, evolve};
 use ulid::Ulid;
@@ -175,13 +175,10 @@ impl Store {
         for view in after.views() {
             let before = commit.stored.and_then(|deal| deal.view(&view.organization.id).ok());
             if before != Some(view) {
-                items.push(self.put_view(view, before.map(|before| before.version))?);
+                items.push(self.put_view(view, before)?);
             }
         }
         items.extend(self.count(commit.stored, &after)?);
-        if let Some(unchanged) = commit.stored.filter(|stored| **stored == after) {
-            items.extend(self.check_authors(unchanged, commit.events)?);
-        }
         for (event, note) in commit.records(&after)? {
             items.push(transact(
                 self.put(&event)?.condition_expression("attribute_not_exists(pk)"),
@@ -195,30 +192,19 @@ impl Store {
         Ok(items)
     }
 
-    /// What leaves all views as they are was still decided on its author's view as it was read.
-    fn check_authors(&self, deal: &Deal, events: &[Event]) -> Result<Vec<TransactWriteItem>, Error> {
-        let authors = events.iter().filter_map(|event| deal.view(&event.organization).ok());
-        authors
-            .map(|view| {
-                let check = ConditionCheck::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(keys::view(&view.deal, &view.organization.id).attributes()))
-                    .condition_expression("version = :version")
-                    .expression_attribute_values(":version", AttributeValue::N(view.version.to_string()))
-                    .build()
-                    .map_err(|error| Error::Refused(error.into()))?;
-                Ok(TransactWriteItem::builder().condition_check(check).build())
-            })
-            .collect()
-    }
-
-    fn put_view(&self, view: &Opportunity, version: Option<u64>) -> Result<TransactWriteItem, Error> {
+    /// A view is written while it is as it was read: its version, and whether there is a newer note, which has no version of its
+    /// own.
+    fn put_view(&self, view: &Opportunity, before: Option<&Opportunity>) -> Result<TransactWriteItem, Error> {
         let put = self.put(&OpportunityRecord::of(view))?;
-        transact(match version {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(version) => put
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
+        let Some(before) = before else {
+            return transact(put.condition_expression("attribute_not_exists(pk)"));
+        };
+        let put = put.expression_attribute_values(":version", AttributeValue::N(before.version.to_string()));
+        transact(match before.noted_at {
+            None => put.condition_expression("version = :version AND attribute_not_exists(notedAt)"),
+            Some(noted_at) => put
+                .condition_expression("version = :version AND notedAt = :notedAt")
+                .expression_attribute_values(":notedAt", keys::text(&noted_at.to_string())),
         })
     }
 
