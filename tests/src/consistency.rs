@@ -99,7 +99,12 @@ pub fn events_make_views(table: &Table) {
         let found: BTreeMap<&str, (String, u64)> = deal
             .views
             .iter()
-            .map(|(organization, view)| (*organization, (stands(view), view["version"].as_u64().expect("a version"))))
+            .map(|(organization, view)| {
+                (
+                    *organization,
+                    (stands(view), view["version"].as_u64().expect("a version")),
+                )
+            })
             .collect();
         assert_eq!(found, stand, "{id}: {:#?}", deal.events);
         for ((organization, field), value) in fields {
@@ -137,7 +142,11 @@ pub async fn everybody_agrees(table: &Table, clients: &[(&str, Client)]) {
         }
         let ids: BTreeSet<&str> = listed.keys().map(String::as_str).collect();
         assert_eq!(ids, stored, "{organization}: its lists and its views");
-        assert_eq!(summary(client).await, totals, "{organization}: its summary and its lists");
+        assert_eq!(
+            summary(client).await,
+            totals,
+            "{organization}: its summary and its lists"
+        );
         let answers = stored.iter().map(|id| async move {
             let path = format!("/v1/opportunities/{id}");
             let view = client.get(&path).await;
@@ -146,7 +155,11 @@ pub async fn everybody_agrees(table: &Table, clients: &[(&str, Client)]) {
         let answers: Vec<_> = stream::iter(answers).buffer_unordered(AT_ONCE).collect().await;
         for (id, view, history) in answers {
             view.is(200);
-            assert_eq!(view.standing(), standing(&listed[id]), "{organization}: its list and {view}");
+            assert_eq!(
+                view.standing(),
+                standing(&listed[id]),
+                "{organization}: its list and {view}"
+            );
             let participants: BTreeMap<String, String> = view.body["participants"]
                 .as_array()
                 .expect("participants")
@@ -154,7 +167,10 @@ pub async fn everybody_agrees(table: &Table, clients: &[(&str, Client)]) {
                 .map(|one| (one["organizationId"].to_string(), standing(one)))
                 .collect();
             let others = seen.entry(id.to_owned()).or_insert_with(|| participants.clone());
-            assert_eq!(*others, participants, "{organization} sees another deal than others: {view}");
+            assert_eq!(
+                *others, participants,
+                "{organization} sees another deal than others: {view}"
+            );
             let may_see = |event: &&&Item| {
                 text(event, "organizationId") == *organization
                     || !["updated", "noteAdded", "reminded"].contains(&text(event, "type"))
@@ -179,7 +195,10 @@ async fn summary(client: &Client) -> BTreeMap<(String, String, String), (i64, i1
     let totals = totals.iter().map(|total| {
         let name = |name: &str| total[name].as_str().unwrap_or("-").to_owned();
         let key = (name("tab"), standing(total), name("currency"));
-        (key, (total["count"].as_i64().expect("a count"), digits(&total["value"])))
+        (
+            key,
+            (total["count"].as_i64().expect("a count"), digits(&total["value"])),
+        )
     });
     totals.collect()
 }

@@ -184,20 +184,16 @@ impl Proxy {
     fn becomes(&self, operation: &str, invocation: &str) -> Option<Manner> {
         let mut state = self.state.lock().expect("not poisoned");
         let state = &mut *state;
-        let number = match state.invocations.get(invocation) {
-            Some(number) => *number,
-            None => {
-                state.calls.push(operation.to_owned());
-                let number = state.calls.len() - 1;
-                state.invocations.insert(invocation.to_owned(), number);
-                number
-            }
-        };
+        let known = state.invocations.get(invocation).copied();
+        let number = known.unwrap_or_else(|| {
+            state.calls.push(operation.to_owned());
+            let number = state.calls.len() - 1;
+            state.invocations.insert(invocation.to_owned(), number);
+            number
+        });
         let manner = match &mut state.plan {
             Plan::Nothing => None,
-            Plan::At(call, manner, Lasts::Once) => {
-                (number == *call && state.struck.insert(number)).then_some(*manner)
-            }
+            Plan::At(call, manner, Lasts::Once) => (number == *call && state.struck.insert(number)).then_some(*manner),
             Plan::At(call, manner, Lasts::On) => (number >= *call).then_some(*manner),
             Plan::Random(dice, one_in) => (dice.roll(*one_in) == 0).then(|| {
                 // What takes seconds is rare, so that a load of commands does not only wait.
@@ -277,7 +273,8 @@ impl Proxy {
 }
 
 fn refusal(manner: Manner, body: &[u8]) -> Response<Full<Bytes>> {
-    let error = |name: &str| json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{name}"), "message": "Not now."});
+    let error =
+        |name: &str| json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{name}"), "message": "Not now."});
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     let (status, body) = match manner {
         Manner::Throttles => (400, error("ThrottlingException")),
@@ -286,7 +283,10 @@ fn refusal(manner: Manner, body: &[u8]) -> Response<Full<Bytes>> {
         Manner::CancelsThrottled => (400, cancelled(&request, "ThrottlingError")),
         Manner::MeetsTransaction => (400, error("TransactionConflictException")),
         Manner::InProgress => (400, error("TransactionInProgressException")),
-        Manner::LeavesOut => (200, json!({"Responses": {}, "UnprocessedKeys": request["RequestItems"]})),
+        Manner::LeavesOut => (
+            200,
+            json!({"Responses": {}, "UnprocessedKeys": request["RequestItems"]}),
+        ),
         _ => (500, error("InternalServerError")),
     };
     Response::builder()

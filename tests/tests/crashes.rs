@@ -71,7 +71,10 @@ impl Running {
             line.expect("readable").expect("a line")
         };
         let first = line().await;
-        let url = first.strip_prefix("Cosell is ready at ").expect("where it is").to_owned();
+        let url = first
+            .strip_prefix("Cosell is ready at ")
+            .expect("where it is")
+            .to_owned();
         let second = line().await;
         let engine = second.split([' ', ',']).find(|word| word.starts_with("http://"));
         let engine = engine.expect("where its table is").to_owned();
@@ -146,17 +149,25 @@ async fn work(url: String, mut dice: Dice, name: String, sent: Arc<Mutex<Vec<Sen
     };
     loop {
         let body = but(deal(&["fabrikam", "northwind"]), "/name", json!(name));
-        let Some(created) = post("contoso", "/v1/opportunities".into(), body).await else { return };
+        let Some(created) = post("contoso", "/v1/opportunities".into(), body).await else {
+            return;
+        };
         let path = created.is(201).header("location").to_owned();
         let accept = json!({"decision": "accept", "name": "Ours", "note": "We take it."});
-        let Some(accepted) = post("fabrikam", format!("{path}/response"), accept).await else { return };
+        let Some(accepted) = post("fabrikam", format!("{path}/response"), accept).await else {
+            return;
+        };
         accepted.is(200);
         let decline = json!({"decision": "decline", "reason": "noCapacity"});
-        let Some(declined) = post("northwind", format!("{path}/response"), decline).await else { return };
+        let Some(declined) = post("northwind", format!("{path}/response"), decline).await else {
+            return;
+        };
         declined.is(200);
         if dice.roll(2) == 0 {
             let note = json!({"text": "Tuesday.", "visibility": "shared"});
-            let Some(noted) = post("fabrikam", format!("{path}/notes"), note).await else { return };
+            let Some(noted) = post("fabrikam", format!("{path}/notes"), note).await else {
+                return;
+            };
             noted.is(201);
         }
         if dice.roll(2) == 0 {
@@ -167,7 +178,9 @@ async fn work(url: String, mut dice: Dice, name: String, sent: Arc<Mutex<Vec<Sen
         }
         if dice.roll(2) == 0 {
             let lost = json!({"outcome": "lost", "reason": "budget"});
-            let Some(closed) = post("contoso", format!("{path}/close"), lost).await else { return };
+            let Some(closed) = post("contoso", format!("{path}/close"), lost).await else {
+                return;
+            };
             closed.is(200);
         }
     }
@@ -186,7 +199,14 @@ fn happened(table: &Table, path: &str) -> BTreeMap<String, usize> {
 
 /// What was answered has happened.
 fn nothing_is_missing(table: &Table, sent: &[Sent]) {
-    for Sent { path, body, answer, organization, .. } in sent {
+    for Sent {
+        path,
+        body,
+        answer,
+        organization,
+        ..
+    } in sent
+    {
         let Some(answer) = answer else { continue };
         let deal = answer.headers.get("location").unwrap_or(path);
         let deal = deal.split('/').take(4).collect::<Vec<_>>().join("/");
@@ -199,7 +219,10 @@ fn nothing_is_missing(table: &Table, sent: &[Sent]) {
             _ => "lost",
         };
         let events = happened(table, &deal);
-        assert!(events.contains_key(kind), "{organization}: {answer} is not there: {events:?}");
+        assert!(
+            events.contains_key(kind),
+            "{organization}: {answer} is not there: {events:?}"
+        );
     }
 }
 
@@ -222,7 +245,12 @@ async fn a_program_that_is_killed_at_any_moment_loses_nothing() {
         let mut workers = JoinSet::new();
         for number in 0..CLIENTS {
             let dice = Dice(dice.0.wrapping_add(number));
-            workers.spawn(work(running.url.clone(), dice, format!("{round}.{number}"), Arc::clone(&sent)));
+            workers.spawn(work(
+                running.url.clone(),
+                dice,
+                format!("{round}.{number}"),
+                Arc::clone(&sent),
+            ));
         }
         let (answers, micros) = (1 + dice.roll(LIFE.0), u64::try_from(dice.roll(LIFE.1)).expect("small"));
         eventually("some commands are answered", || async {
@@ -255,7 +283,11 @@ async fn a_program_that_is_killed_at_any_moment_loses_nothing() {
             applied += usize::from(had_happened);
         }
         for answered in sent.iter().filter(|sent| sent.answer.is_some()).take(5) {
-            assert_eq!(answered.send(&running.url).await, answered.answer, "the same answer again");
+            assert_eq!(
+                answered.send(&running.url).await,
+                answered.answer,
+                "the same answer again"
+            );
         }
         all.extend(sent);
         // And it is killed again, perhaps while it still tells.
@@ -265,7 +297,9 @@ async fn a_program_that_is_killed_at_any_moment_loses_nothing() {
     let running = Running::start(&program, &data, &bus).await;
     eventually("everything is told", || async {
         let table = running.table().await;
-        let open = table.values().any(|item| item.contains_key("notices") && !item.contains_key("toldAt"));
+        let open = table
+            .values()
+            .any(|item| item.contains_key("notices") && !item.contains_key("toldAt"));
         let mut published: Vec<String> = bus.taken().iter().map(|detail| detail["id"].to_string()).collect();
         published.sort();
         published.dedup();

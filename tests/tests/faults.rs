@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 const ORGANIZATIONS: [&str; 4] = ["contoso", "fabrikam", "northwind", "tailspin"];
 /// So many cases are on their way at once: most of the time they wait for what does not come.
-const LANES: usize = 32;
+const LANES: usize = 16;
 /// A stack is used for so many cases: the SDK has a quota of retries.
 const CASES: usize = 20;
 /// So many of them start at once.
@@ -106,7 +106,11 @@ impl Request {
     }
 
     async fn send(&self, world: &World) -> Answer {
-        let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers: Vec<(&str, &str)> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let body = self.body.as_ref().map(ToString::to_string);
         let client = world.admin(&self.organization);
         client.send(self.method.clone(), &self.path, &headers, body).await
@@ -123,7 +127,9 @@ async fn prepare(world: &World, what: What, number: usize) -> Request {
     let request = |organization: &str, method, path: String, success| Request {
         organization: organization.to_owned(),
         method,
-        deal: path.starts_with("/v1/opportunities/").then(|| path.split('/').take(4).collect::<Vec<_>>().join("/")),
+        deal: path
+            .starts_with("/v1/opportunities/")
+            .then(|| path.split('/').take(4).collect::<Vec<_>>().join("/")),
         path,
         headers: Vec::new(),
         body: None,
@@ -131,19 +137,30 @@ async fn prepare(world: &World, what: What, number: usize) -> Request {
     };
     let post = |organization: &str, path: String, body: Value, success| {
         let mut request = request(organization, Method::POST, path, success);
-        request.headers = vec![(JSON.0, JSON.1.to_owned()), ("idempotency-key", format!("key-{number}"))];
+        request.headers = vec![
+            (JSON.0, JSON.1.to_owned()),
+            ("idempotency-key", format!("key-{number}")),
+        ];
         request.body = Some(body);
         request
     };
     let named = |invited: &[&str]| but(deal(invited), "/name", json!(format!("Deal {number}")));
     match what {
         What::Create => post("contoso", "/v1/opportunities".into(), named(&[]), 201),
-        What::CreateAndInvite => post("contoso", "/v1/opportunities".into(), named(&["fabrikam", "northwind"]), 201),
+        What::CreateAndInvite => post(
+            "contoso",
+            "/v1/opportunities".into(),
+            named(&["fabrikam", "northwind"]),
+            201,
+        ),
         What::Update => {
             let deal = world.deal(&["fabrikam"]).await;
             let etag = contoso.get(&deal).await.header("etag").to_owned();
             let mut request = request("contoso", Method::PATCH, deal, 200);
-            request.headers = vec![("content-type", "application/merge-patch+json".into()), ("if-match", etag)];
+            request.headers = vec![
+                ("content-type", "application/merge-patch+json".into()),
+                ("if-match", etag),
+            ];
             request.body = Some(json!({"name": format!("Deal {number}"), "crmId": null}));
             request
         }
@@ -187,7 +204,11 @@ async fn prepare(world: &World, what: What, number: usize) -> Request {
             if what == What::Unmark {
                 contoso.put(&favorite).await.is(204);
             }
-            let method = if what == What::Mark { Method::PUT } else { Method::DELETE };
+            let method = if what == What::Mark {
+                Method::PUT
+            } else {
+                Method::DELETE
+            };
             request("contoso", method, favorite, 204)
         }
         // Of an organization of its own: all webhooks of one organization are one item.
@@ -211,7 +232,12 @@ async fn prepare(world: &World, what: What, number: usize) -> Request {
             request("fabrikam", Method::GET, path, 200)
         }
         // Of an organization that nothing else happens to.
-        What::List => request("litware", Method::GET, "/v1/opportunities?tab=inbound&limit=3".into(), 200),
+        What::List => request(
+            "litware",
+            Method::GET,
+            "/v1/opportunities?tab=inbound&limit=3".into(),
+            200,
+        ),
         What::Summary => request("litware", Method::GET, "/v1/summary".into(), 200),
         What::Notifications => request("litware", Method::GET, "/v1/notifications".into(), 200),
     }
@@ -228,7 +254,9 @@ struct Case {
 
 /// Sends a request while a call fails, and again when none does any more; the deal that it was about.
 async fn survives(world: &World, faulty: &World, proxy: &Proxy, case: Case, number: usize) -> Option<String> {
-    let Case { what, manner, lasts, .. } = case;
+    let Case {
+        what, manner, lasts, ..
+    } = case;
     let request = prepare(world, what, number).await;
     let before = match request.method {
         Method::GET => Some(request.send(world).await),
@@ -259,7 +287,10 @@ async fn survives(world: &World, faulty: &World, proxy: &Proxy, case: Case, numb
             None => answer.body.clone(),
         };
         assert_eq!(shown(&again), shown(&before), "{case:?}");
-        assert!(first.status == 503 || shown(&first) == shown(&before), "{case:?}: {first}");
+        assert!(
+            first.status == 503 || shown(&first) == shown(&before),
+            "{case:?}: {first}"
+        );
         return None;
     }
     let own = world.admin(&request.organization);
@@ -300,7 +331,11 @@ async fn survives(world: &World, faulty: &World, proxy: &Proxy, case: Case, numb
         }
         What::Mark | What::Unmark => {
             let deal = request.deal.expect("a deal");
-            assert_eq!(own.get(&deal).await.body["favorite"], json!(what == What::Mark), "{case:?}");
+            assert_eq!(
+                own.get(&deal).await.body["favorite"],
+                json!(what == What::Mark),
+                "{case:?}"
+            );
             Some(deal)
         }
         What::AddWebhook | What::RemoveWebhook => {
@@ -355,11 +390,21 @@ async fn every_call_of_every_request_may_fail() {
                 for lasts in [Lasts::Once, Lasts::On] {
                     // The short size: of what changes nothing, what an error and a lost answer do; and seconds of waiting only for
                     // what writes.
-                    let reads = request.method == Method::GET || ["Query", "GetItem", "BatchGetItem"].contains(&operation.as_str());
+                    let reads = request.method == Method::GET
+                        || ["Query", "GetItem", "BatchGetItem"].contains(&operation.as_str());
                     let told_apart = [Manner::Fails, Manner::LosesAnswer, Manner::LeavesOut].contains(&manner);
-                    let short = if reads { told_apart } else { !manner.is_slow() || lasts == Lasts::Once };
+                    let short = if reads {
+                        told_apart
+                    } else {
+                        !manner.is_slow() || lasts == Lasts::Once
+                    };
                     if manner.happens_to(operation) && (short || size() > 1) {
-                        cases.push(Case { what, call, manner, lasts });
+                        cases.push(Case {
+                            what,
+                            call,
+                            manner,
+                            lasts,
+                        });
                     }
                 }
             }
@@ -403,12 +448,18 @@ async fn every_call_of_every_request_may_fail() {
     let happened = |path: &str| -> Vec<(String, String)> {
         let events = stored[id(path)].events.iter();
         let name = |event: &tests::Item, name: &str| event[name].as_str().expect("text").to_owned();
-        events.map(|event| (name(event, "type"), name(event, "organizationId"))).collect()
+        events
+            .map(|event| (name(event, "type"), name(event, "organizationId")))
+            .collect()
     };
     for (case, deal) in &done {
         let (reference, _) = &references[&case.what];
         assert_eq!(happened(deal), happened(reference), "{case:?}");
-        assert_eq!(stored[id(deal)].notes.len(), stored[id(reference)].notes.len(), "{case:?}");
+        assert_eq!(
+            stored[id(deal)].notes.len(),
+            stored[id(reference)].notes.len(),
+            "{case:?}"
+        );
     }
     let mut names: Vec<&str> = Vec::new();
     for deal in stored.values() {
@@ -423,7 +474,13 @@ async fn every_call_of_every_request_may_fail() {
 }
 
 /// What a client does that was told to come again.
-async fn until_done(client: &Client, method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+async fn until_done(
+    client: &Client,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Answer {
     for _ in 0..50 {
         let body = body.map(ToString::to_string);
         let answer = client.send(method.clone(), path, headers, body).await;
@@ -480,8 +537,18 @@ async fn a_load_of_commands_survives_faults_at_random() {
     everybody_agrees(&table, &clients(&world)).await;
     everything_is_told(&table, &clients(&world), &bus.taken()).await;
     // A repetition, however late, changes nothing and gets the same answer.
-    for Sent { organization, path, key, body, answer } in &sent {
-        let again = world.admin(organization).post_with(path, "idempotency-key", key, body).await;
+    for Sent {
+        organization,
+        path,
+        key,
+        body,
+        answer,
+    } in &sent
+    {
+        let again = world
+            .admin(organization)
+            .post_with(path, "idempotency-key", key, body)
+            .await;
         if answer.status < 300 {
             assert_eq!(again, *answer);
         }
@@ -531,7 +598,10 @@ impl Sender<'_> {
         let contoso = self.world.admin("contoso");
         let seen = until_done(&contoso, Method::GET, path, &[], None).await;
         assert_eq!(seen.standing(), "accepted");
-        let headers = [("content-type", "application/merge-patch+json"), ("if-match", seen.header("etag"))];
+        let headers = [
+            ("content-type", "application/merge-patch+json"),
+            ("if-match", seen.header("etag")),
+        ];
         let edited = until_done(&contoso, Method::PATCH, path, &headers, Some(&json!({"name": name}))).await;
         // An edit whose answer was lost is there when it comes again.
         assert!([200, 412].contains(&edited.status), "{edited}");
@@ -547,7 +617,9 @@ async fn a_deal_from_beginning_to_end(world: &World, dice: &mut Dice, name: &str
         name,
         sent: Vec::new(),
     };
-    sender.post("contoso", "/v1/opportunities".into(), deal(&["fabrikam"]), 201).await;
+    sender
+        .post("contoso", "/v1/opportunities".into(), deal(&["fabrikam"]), 201)
+        .await;
     let path = sender.sent[0].answer.header("location").to_owned();
     let (response, close) = (format!("{path}/response"), format!("{path}/close"));
     let invitations = format!("{path}/invitations");
@@ -557,7 +629,9 @@ async fn a_deal_from_beginning_to_end(world: &World, dice: &mut Dice, name: &str
     if dice.roll(3) == 0 {
         let decline = json!({"decision": "decline", "reason": "budget"});
         sender.post("fabrikam", response.clone(), decline, 200).await;
-        sender.post("contoso", invitations.clone(), invitation("fabrikam"), 201).await;
+        sender
+            .post("contoso", invitations.clone(), invitation("fabrikam"), 201)
+            .await;
     }
     let accept = json!({"decision": "accept", "note": "Ours."});
     sender.post("fabrikam", response, accept, 200).await;
@@ -567,7 +641,9 @@ async fn a_deal_from_beginning_to_end(world: &World, dice: &mut Dice, name: &str
         sender.post("fabrikam", format!("{path}/notes"), note, 201).await;
     }
     if dice.roll(2) == 0 {
-        sender.post("fabrikam", close.clone(), json!({"outcome": "won"}), 200).await;
+        sender
+            .post("fabrikam", close.clone(), json!({"outcome": "won"}), 200)
+            .await;
     }
     if dice.roll(2) == 0 {
         let lost = json!({"outcome": "lost", "reason": "choseCompetitor"});
@@ -589,7 +665,10 @@ async fn every_call_of(
     let event = prepare(0).await;
     proxy.rest();
     let answer = faulty.stack.invoke(function, event.clone()).await;
-    assert!(check(&event, answer, Lasts::Once).await, "{function} works where nothing fails");
+    assert!(
+        check(&event, answer, Lasts::Once).await,
+        "{function} works where nothing fails"
+    );
     let calls = proxy.rest();
     let (mut stacks, mut cases) = (vec![(faulty, proxy)], 0);
     for (call, operation) in calls.iter().enumerate() {
@@ -622,7 +701,10 @@ async fn every_call_of(
                 }
                 if !done {
                     let answer = faulty.stack.invoke(function, event.clone()).await;
-                    assert!(check(&event, answer.clone(), Lasts::On).await, "{function} {call} {manner:?}: {answer:?}");
+                    assert!(
+                        check(&event, answer.clone(), Lasts::On).await,
+                        "{function} {call} {manner:?}: {answer:?}"
+                    );
                 }
             }
         }
@@ -665,7 +747,10 @@ async fn every_call_of_the_sweep_may_fail() {
     };
     let deals_of_a_case = Mutex::new(Vec::new());
     let prepare = async |_| {
-        let (one, other) = (world.deal(&["fabrikam", "northwind"]).await, world.deal(&["tailspin"]).await);
+        let (one, other) = (
+            world.deal(&["fabrikam", "northwind"]).await,
+            world.deal(&["tailspin"]).await,
+        );
         *deals_of_a_case.lock().expect("not poisoned") = vec![one, other];
         json!({})
     };
@@ -726,7 +811,10 @@ async fn every_call_of_an_import_may_fail() {
 async fn every_call_of_a_delivery_may_fail() {
     let world = World::start().await;
     let receiver = Receiver::start(ReceiverManner::Answers(204)).await;
-    let added = world.admin("fabrikam").post("/v1/webhooks", &json!({"url": receiver.url})).await;
+    let added = world
+        .admin("fabrikam")
+        .post("/v1/webhooks", &json!({"url": receiver.url}))
+        .await;
     let webhook = added.is(201).body["id"].as_str().expect("an id").to_owned();
     let prepare = async |number: usize| {
         let message = json!({
@@ -746,4 +834,52 @@ async fn every_call_of_a_delivery_may_fail() {
     let mut expected: Vec<String> = (0..=cases).map(|number| format!("event-{number}")).collect();
     expected.sort();
     assert_eq!(received, expected);
+}
+
+/// A test event is sent before that is recorded: what is repeated has the same id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_test_of_a_webhook_that_is_repeated_keeps_its_id() {
+    let world = World::start().await;
+    let receiver = Receiver::start(ReceiverManner::Answers(204)).await;
+    let (faulty, proxy) = behind_a_proxy(&world, options()).await;
+    let (fabrikam, broken) = (world.admin("fabrikam"), faulty.admin("fabrikam"));
+    let added = fabrikam.post("/v1/webhooks", &json!({"url": receiver.url})).await;
+    let path = format!("{}/test", added.is(201).header("location"));
+    let mut ids = Vec::new();
+    // Whether the key was used, the webhooks, and the record of the key.
+    for call in 0..3 {
+        for manner in [Manner::Fails, Manner::LosesAnswer] {
+            let headers = [("idempotency-key", &*format!("{call} {manner:?}"))];
+            proxy.strike(call, manner, Lasts::On);
+            broken
+                .send(Method::POST, &path, &headers, None)
+                .await
+                .refuses(503, "unavailable");
+            proxy.rest();
+            let answer = until_done(&broken, Method::POST, &path, &headers, None).await;
+            let again = fabrikam.send(Method::POST, &path, &headers, None).await;
+            assert_eq!(again, *answer.is(202));
+            ids.push(answer.body["id"].as_str().expect("an id").to_owned());
+        }
+    }
+    let delivered = eventually("all are delivered", || async {
+        let mut delivered: Vec<String> = receiver.received().into_iter().map(|delivered| delivered.id).collect();
+        delivered.sort();
+        delivered.dedup();
+        (delivered.len() >= ids.len()).then_some(delivered)
+    })
+    .await;
+    ids.sort();
+    assert_eq!(delivered, ids, "each once, by its id");
+}
+
+/// The function answers before it is killed, and is killed before the gateway gives up.
+#[test]
+fn there_is_time_for_an_answer() {
+    let template: Value = serde_yaml_ng::from_str::<serde_yaml_ng::Value>(include_str!("../../infra/template.yaml"))
+        .ok()
+        .and_then(|template| Some(json!(template["Globals"]["Function"]["Timeout"].as_u64()?)))
+        .expect("a timeout");
+    let killed = Duration::from_secs(template.as_u64().expect("seconds"));
+    assert!(edge::lambda::BUDGET < killed && killed < Duration::from_secs(29));
 }

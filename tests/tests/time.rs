@@ -29,7 +29,10 @@ fn instant(value: &Value) -> DateTime<Utc> {
 }
 
 fn texts(items: &[Value], name: &str) -> Vec<String> {
-    items.iter().map(|item| item[name].as_str().expect("text").to_owned()).collect()
+    items
+        .iter()
+        .map(|item| item[name].as_str().expect("text").to_owned())
+        .collect()
 }
 
 /// Everyone works through another machine; what happens is still in one order, for everyone.
@@ -42,7 +45,10 @@ async fn clocks_that_differ_by_minutes_make_one_order() {
         ..options()
     })
     .await;
-    let (fast, slow) = (ahead(&world, TimeDelta::minutes(5)).await, ahead(&world, TimeDelta::minutes(-5)).await);
+    let (fast, slow) = (
+        ahead(&world, TimeDelta::minutes(5)).await,
+        ahead(&world, TimeDelta::minutes(-5)).await,
+    );
     for round in 0..3 * size() {
         // The owner's clock is fast and the invited one's slow, and the other way round.
         let (one, other) = if round % 2 == 0 { (&fast, &slow) } else { (&slow, &fast) };
@@ -50,23 +56,50 @@ async fn clocks_that_differ_by_minutes_make_one_order() {
         let path = one.deal(&["fabrikam"]).await;
         let respond = format!("{path}/response");
         let accept = json!({"decision": "accept"});
-        let accepted = fabrikam.post_with(&respond, "idempotency-key", &format!("k{round}"), &accept).await;
+        let accepted = fabrikam
+            .post_with(&respond, "idempotency-key", &format!("k{round}"), &accept)
+            .await;
         accepted.is(200);
         // A key counts on every machine, and a tag too.
-        let again = one.admin("fabrikam").post_with(&respond, "idempotency-key", &format!("k{round}"), &accept).await;
+        let again = one
+            .admin("fabrikam")
+            .post_with(&respond, "idempotency-key", &format!("k{round}"), &accept)
+            .await;
         assert_eq!(again, accepted);
         let note = json!({"text": "Tuesday?", "visibility": "shared"});
         contoso.post(&format!("{path}/notes"), &note).await.is(201);
-        fabrikam.post(&format!("{path}/notes"), &json!({"text": "Yes.", "visibility": "shared"})).await.is(201);
+        fabrikam
+            .post(
+                &format!("{path}/notes"),
+                &json!({"text": "Yes.", "visibility": "shared"}),
+            )
+            .await
+            .is(201);
         let etag = contoso.get(&path).await.header("etag").to_owned();
-        other.admin("contoso").patch(&path, &etag, &json!({"name": "Next"})).await.is(200);
-        contoso.patch(&path, &etag, &json!({"name": "Never"})).await.refuses(412, "preconditionFailed");
+        other
+            .admin("contoso")
+            .patch(&path, &etag, &json!({"name": "Next"}))
+            .await
+            .is(200);
+        contoso
+            .patch(&path, &etag, &json!({"name": "Never"}))
+            .await
+            .refuses(412, "preconditionFailed");
         fabrikam.post(&format!("{path}/notes"), &note).await.is(201);
-        fabrikam.post(&format!("{path}/close"), &json!({"outcome": "won"})).await.is(200);
+        fabrikam
+            .post(&format!("{path}/close"), &json!({"outcome": "won"}))
+            .await
+            .is(200);
         contoso.post(&format!("{path}/notes"), &note).await.is(201);
-        contoso.post(&format!("{path}/close"), &json!({"outcome": "won"})).await.is(200);
+        contoso
+            .post(&format!("{path}/close"), &json!({"outcome": "won"}))
+            .await
+            .is(200);
         let events = world.events(&path).await;
-        let kinds: Vec<_> = events.iter().map(|event| (event["type"].clone(), event["organizationId"].clone())).collect();
+        let kinds: Vec<_> = events
+            .iter()
+            .map(|event| (event["type"].clone(), event["organizationId"].clone()))
+            .collect();
         let expected = [
             ("created", "contoso"),
             ("invited", "fabrikam"),
@@ -79,11 +112,17 @@ async fn clocks_that_differ_by_minutes_make_one_order() {
             ("noteAdded", "contoso"),
             ("won", "contoso"),
         ];
-        assert_eq!(kinds, expected.map(|(kind, organization)| (json!(kind), json!(organization))));
+        assert_eq!(
+            kinds,
+            expected.map(|(kind, organization)| (json!(kind), json!(organization)))
+        );
         let instants: Vec<_> = events.iter().map(|event| instant(&event["at"])).collect();
         assert!(instants.is_sorted(), "{instants:?}");
         let notes = fabrikam.all(&format!("{path}/notes?limit=9")).await;
-        let authors: Vec<Value> = notes.iter().map(|note| note["author"]["organizationId"].clone()).collect();
+        let authors: Vec<Value> = notes
+            .iter()
+            .map(|note| note["author"]["organizationId"].clone())
+            .collect();
         assert_eq!(authors, ["contoso", "fabrikam", "fabrikam", "contoso"], "newest first");
     }
     eventually("everything is told", || async {
@@ -103,7 +142,10 @@ async fn clocks_that_differ_by_minutes_make_one_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn at_the_deadline_clocks_may_differ_but_not_what_stands() {
     let world = World::with_window(TimeDelta::minutes(2)).await;
-    let (fast, slow) = (ahead(&world, TimeDelta::minutes(5)).await, ahead(&world, TimeDelta::minutes(-5)).await);
+    let (fast, slow) = (
+        ahead(&world, TimeDelta::minutes(5)).await,
+        ahead(&world, TimeDelta::minutes(-5)).await,
+    );
     let mut stood = Vec::new();
     for round in 0..8 * size() {
         let path = world.deal(&["fabrikam"]).await;
@@ -127,14 +169,21 @@ async fn at_the_deadline_clocks_may_differ_but_not_what_stands() {
                 answer
             }
         };
-        let stands = if answer.status == 200 { "accepted" } else { "archived expired" };
+        let stands = if answer.status == 200 {
+            "accepted"
+        } else {
+            "archived expired"
+        };
         if answer.status != 200 {
             answer.refuses(409, "wrongStage");
         }
         fast.stack.sweep().await.expect("swept");
         for machine in [&world, &fast, &slow] {
             assert_eq!(machine.admin("fabrikam").get(&path).await.standing(), stands);
-            assert_eq!(machine.admin("contoso").get(&path).await.participant("fabrikam"), stands);
+            assert_eq!(
+                machine.admin("contoso").get(&path).await.participant("fabrikam"),
+                stands
+            );
         }
         stood.push(stands);
     }
@@ -169,9 +218,15 @@ async fn a_sweep_that_did_not_run_for_a_month() {
     };
     let before = shown().await;
     let response = format!("{}/response", paths[0]);
-    fabrikam.post(&response, &json!({"decision": "accept"})).await.refuses(409, "wrongStage");
+    fabrikam
+        .post(&response, &json!({"decision": "accept"}))
+        .await
+        .refuses(409, "wrongStage");
     // In the meantime the owner has worked on, and asked one of them again.
-    contoso.post(&format!("{}/invitations", paths[1]), &invitation("northwind")).await.is(201);
+    contoso
+        .post(&format!("{}/invitations", paths[1]), &invitation("northwind"))
+        .await
+        .is(201);
     let report = later.stack.sweep().await.expect("swept");
     let expected = json!({
         "due": 2 * deals_of_each - 1, "expired": 2 * deals_of_each - 1, "reminded": 0, "alreadyAnswered": 0, "failed": 0,
@@ -189,9 +244,15 @@ async fn a_sweep_that_did_not_run_for_a_month() {
                 view.remove("participants");
             }
         }
-        let items = |seen: &Value| seen.as_array().is_some_and(|items| items.iter().any(|item| item.get("id").is_some()));
+        let items = |seen: &Value| {
+            seen.as_array()
+                .is_some_and(|items| items.iter().any(|item| item.get("id").is_some()))
+        };
         if items(&before) {
-            assert_eq!(texts(before.as_array().expect("a list"), "id"), texts(after.as_array().expect("a list"), "id"));
+            assert_eq!(
+                texts(before.as_array().expect("a list"), "id"),
+                texts(after.as_array().expect("a list"), "id")
+            );
         } else {
             assert_eq!(before, after, "what the sweep writes is what everybody saw");
         }
@@ -220,13 +281,36 @@ async fn works_at(instant_of: &str, window: TimeDelta) {
     let world = World::with(at(TimeDelta::zero())).await;
     let (contoso, fabrikam) = (world.admin("contoso"), world.admin("fabrikam"));
     let today = then.datetime().date_naive();
-    let body = |day: chrono::NaiveDate| but(deal(&["fabrikam", "northwind"]), "/estimatedCloseDate", json!(day.to_string()));
+    let body = |day: chrono::NaiveDate| {
+        but(
+            deal(&["fabrikam", "northwind"]),
+            "/estimatedCloseDate",
+            json!(day.to_string()),
+        )
+    };
     let yesterday = body(today - TimeDelta::days(1));
-    contoso.post("/v1/opportunities", &yesterday).await.has_faults(&[("/estimatedCloseDate", "dateInPast")]);
+    contoso
+        .post("/v1/opportunities", &yesterday)
+        .await
+        .has_faults(&[("/estimatedCloseDate", "dateInPast")]);
     // The day may end while this runs.
-    let created = contoso.post_with("/v1/opportunities", "idempotency-key", "k", &body(today + TimeDelta::days(2))).await;
+    let created = contoso
+        .post_with(
+            "/v1/opportunities",
+            "idempotency-key",
+            "k",
+            &body(today + TimeDelta::days(2)),
+        )
+        .await;
     let path = created.is(201).header("location").to_owned();
-    let again = contoso.post_with("/v1/opportunities", "idempotency-key", "k", &body(today + TimeDelta::days(2))).await;
+    let again = contoso
+        .post_with(
+            "/v1/opportunities",
+            "idempotency-key",
+            "k",
+            &body(today + TimeDelta::days(2)),
+        )
+        .await;
     assert_eq!(again, created);
     let invitation = fabrikam.get(&path).await.body["invitation"].clone();
     let (sent_at, respond_by) = (instant(&invitation["sentAt"]), instant(&invitation["respondBy"]));
@@ -234,24 +318,43 @@ async fn works_at(instant_of: &str, window: TimeDelta) {
     assert!(sent_at >= then.datetime());
     let record = &world.dump().await[&("IDEM#contoso#k".to_owned(), "IDEM".to_owned())];
     let expires_at = record["expiresAt"].as_i64().expect("seconds");
-    assert!((expires_at - sent_at.timestamp() - 86_400).abs() <= 1, "{instant_of}: {expires_at}");
+    assert!(
+        (expires_at - sent_at.timestamp() - 86_400).abs() <= 1,
+        "{instant_of}: {expires_at}"
+    );
     // A minute before its end there is time, and at the end there is none. Short windows end before a minute is over.
     let minute = TimeDelta::minutes(1);
     if window > TimeDelta::minutes(2) {
         let late = world.beside(at(window - minute)).await;
         let response = format!("{path}/response");
-        late.admin("northwind").post(&response, &json!({"decision": "accept"})).await.is(200);
+        late.admin("northwind")
+            .post(&response, &json!({"decision": "accept"}))
+            .await
+            .is(200);
     }
     let over = world.beside(at(window)).await;
-    let refused = over.admin("fabrikam").post(&format!("{path}/response"), &json!({"decision": "accept"})).await;
+    let refused = over
+        .admin("fabrikam")
+        .post(&format!("{path}/response"), &json!({"decision": "accept"}))
+        .await;
     assert_eq!(refused.refuses(409, "wrongStage").standing(), "archived expired");
     let report = over.stack.sweep().await.expect("swept");
-    assert_eq!(report["expired"], if window > TimeDelta::minutes(2) { 1 } else { 2 }, "{report}");
+    assert_eq!(
+        report["expired"],
+        if window > TimeDelta::minutes(2) { 1 } else { 2 },
+        "{report}"
+    );
     let batch = world.batch(std::time::Duration::ZERO).await;
-    assert_eq!(over.stack.invoke("notify", batch).await.expect("it runs")["batchItemFailures"], json!([]));
+    assert_eq!(
+        over.stack.invoke("notify", batch).await.expect("it runs")["batchItemFailures"],
+        json!([])
+    );
     let told = over.admin("contoso").all("/v1/notifications?limit=9").await;
     assert!(texts(&told, "type").contains(&"Opportunity Expired".to_owned()));
-    let expired = told.iter().find(|detail| detail["type"] == "Opportunity Expired").expect("told");
+    let expired = told
+        .iter()
+        .find(|detail| detail["type"] == "Opportunity Expired")
+        .expect("told");
     assert_eq!(expired["dealId"], json!(id(&path)));
     everybody_agrees(&world.dump().await, &clients(&over)).await;
 }

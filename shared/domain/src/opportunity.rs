@@ -691,8 +691,9 @@ impl Opportunity {
     }
 
     /// The latest that is known to have happened to it.
-    pub(crate) fn latest(&self) -> Timestamp {
-        self.noted_at.map_or(self.updated_at, |noted_at| noted_at.max(self.updated_at))
+    pub fn latest(&self) -> Timestamp {
+        self.noted_at
+            .map_or(self.updated_at, |noted_at| noted_at.max(self.updated_at))
     }
 
     /// Counts a change. Time does not run backwards within a view, whatever the clocks of two machines say.

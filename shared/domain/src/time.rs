@@ -140,8 +140,14 @@ mod tests {
         let read = |text| Timestamp::parse(text).expect("a timestamp");
         let (leap, after) = (read("2016-12-31T23:59:60.500Z"), read("2017-01-01T00:00:00.500Z"));
         assert_eq!((leap, leap.to_string()), (after, after.to_string()));
-        assert_eq!(read("2016-12-31T23:59:59.9999Z").to_string(), "2016-12-31T23:59:59.999Z");
-        assert_eq!(read("1969-12-31T23:59:59.9999Z").to_string(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(
+            read("2016-12-31T23:59:59.9999Z").to_string(),
+            "2016-12-31T23:59:59.999Z"
+        );
+        assert_eq!(
+            read("1969-12-31T23:59:59.9999Z").to_string(),
+            "1969-12-31T23:59:59.999Z"
+        );
     }
 
     #[test]

@@ -262,7 +262,10 @@ mod tests {
         let never = async |_, _| std::future::pending().await;
         let event = testing::event("GET", "/v1/opportunities");
         let answer = respond("never", &testing::app(), testing::request(&event), never).await;
-        assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"1".parse().expect("a value")));
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &"1".parse().expect("a value"))
+        );
     }
 
     async fn count(_: App, event: Value, deadline_ms: u64) -> Result<Value, Failure> {

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::{Deal, DealId, Event, Opportunity, OrganizationId, Timestamp, evolve};
 use ulid::Ulid;
 
@@ -23,8 +21,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors>).
 const IN_PROGRESS: [Duration; 4] = [
     Duration::from_millis(500),
-    Duration::from_millis(1_000),
-    Duration::from_millis(2_000),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
     Duration::from_millis(2_500),
 ];
 
@@ -175,7 +173,7 @@ impl Store {
         for view in after.views() {
             let before = commit.stored.and_then(|deal| deal.view(&view.organization.id).ok());
             if before != Some(view) {
-                items.push(self.put_view(view, before)?);
+                items.push(self.put_view(view, before.map(|before| before.version))?);
             }
         }
         items.extend(self.count(commit.stored, &after)?);
@@ -192,19 +190,16 @@ impl Store {
         Ok(items)
     }
 
-    /// A view is written while it is as it was read: its version, and whether there is a newer note, which has no version of its
-    /// own.
-    fn put_view(&self, view: &Opportunity, before: Option<&Opportunity>) -> Result<TransactWriteItem, Error> {
+    /// A view is written while its version is the one that was read, and while it has no note from later on: a note has no version of
+    /// its own, so that many can be added at once.
+    fn put_view(&self, view: &Opportunity, version: Option<u64>) -> Result<TransactWriteItem, Error> {
         let put = self.put(&OpportunityRecord::of(view))?;
-        let Some(before) = before else {
-            return transact(put.condition_expression("attribute_not_exists(pk)"));
-        };
-        let put = put.expression_attribute_values(":version", AttributeValue::N(before.version.to_string()));
-        transact(match before.noted_at {
-            None => put.condition_expression("version = :version AND attribute_not_exists(notedAt)"),
-            Some(noted_at) => put
-                .condition_expression("version = :version AND notedAt = :notedAt")
-                .expression_attribute_values(":notedAt", keys::text(&noted_at.to_string())),
+        transact(match version {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(version) => put
+                .condition_expression("version = :version AND (attribute_not_exists(notedAt) OR notedAt <= :latest)")
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
+                .expression_attribute_values(":latest", keys::text(&view.latest().to_string())),
         })
     }
 

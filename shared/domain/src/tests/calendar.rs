@@ -8,12 +8,16 @@ use super::*;
 fn invited(at: Timestamp, window: ResponseWindow) -> Deal {
     let by = actor("contoso");
     let form = CreateForm::read(&set(&deal(), "/estimatedCloseDate", json!("9999-12-31")));
-    let create = form.check(id(), &find(&form.references(&by)), &by, window, at).expect("right");
+    let create = form
+        .check(id(), &find(&form.references(&by)), &by, window, at)
+        .expect("right");
     let created = decide(None, &Command::Create(Box::new(create)), &by, at).expect("allowed");
     let deal = created.iter().fold(None, evolve).expect("a deal");
     let form = InviteForm::read(&invitation("fabrikam"));
     let at = deal.next_instant(at);
-    let invite = form.check(&deal, &find(&form.references(&by)), &by, window).expect("right");
+    let invite = form
+        .check(&deal, &find(&form.references(&by)), &by, window)
+        .expect("right");
     let events = decide(Some(&deal), &Command::Invite(Box::new(invite)), &by, at).expect("allowed");
     events.iter().fold(Some(deal), evolve).expect("a deal")
 }
@@ -49,7 +53,11 @@ fn is_exact(at: Timestamp, seconds: i64) {
     assert_eq!(length, TimeDelta::seconds(seconds));
     let before = Timestamp::from_datetime(respond_by.datetime() - MILLISECOND);
     assert_eq!(accept_at(&deal, before), "accepted fabrikam", "{at} {seconds}");
-    assert_eq!(accept_at(&deal, respond_by), "409 wrongStage archived expired", "{at} {seconds}");
+    assert_eq!(
+        accept_at(&deal, respond_by),
+        "409 wrongStage archived expired",
+        "{at} {seconds}"
+    );
     let view = deal.view(&org("fabrikam")).expect("invited");
     let remind_at = view.remind_at();
     assert_eq!(remind_at.is_some(), TimeDelta::seconds(seconds) > REMINDER);
@@ -79,7 +87,16 @@ fn deadlines_at_the_edges_of_the_calendar() {
         "9998-01-01T00:00:00Z",
     ] {
         let at = Timestamp::parse(at).expect("an instant");
-        for seconds in [1, 60, 86_400, 3 * 86_400, 3 * 86_400 + 1, 14 * 86_400, 365 * 86_400, 366 * 86_400] {
+        for seconds in [
+            1,
+            60,
+            86_400,
+            3 * 86_400,
+            3 * 86_400 + 1,
+            14 * 86_400,
+            365 * 86_400,
+            366 * 86_400,
+        ] {
             is_exact(at, seconds);
         }
     }
