@@ -94,6 +94,30 @@ struct Request {
 }
 
 impl Request {
+    fn new(organization: &str, method: Method, path: String, success: u16) -> Self {
+        let deal = path.starts_with("/v1/opportunities/");
+        Self {
+            organization: organization.to_owned(),
+            method,
+            deal: deal.then(|| path.split('/').take(4).collect::<Vec<_>>().join("/")),
+            path,
+            headers: Vec::new(),
+            body: None,
+            success,
+        }
+    }
+
+    fn with_key(self, number: usize, body: Value) -> Self {
+        Self {
+            headers: vec![
+                (JSON.0, JSON.1.to_owned()),
+                ("idempotency-key", format!("key-{number}")),
+            ],
+            body: Some(body),
+            ..self
+        }
+    }
+
     /// What a client does that is told to come again, when nothing is struck any more: a machine may be slow all the same.
     async fn send_until_done(&self, world: &World) -> Answer {
         for _ in 0..10 {
@@ -124,25 +148,9 @@ impl Request {
 /// What it needs, made where nothing fails, and the request itself. `number` is different each time.
 async fn prepare(world: &World, what: What, number: usize) -> Request {
     let contoso = world.admin("contoso");
-    let request = |organization: &str, method, path: String, success| Request {
-        organization: organization.to_owned(),
-        method,
-        deal: path
-            .starts_with("/v1/opportunities/")
-            .then(|| path.split('/').take(4).collect::<Vec<_>>().join("/")),
-        path,
-        headers: Vec::new(),
-        body: None,
-        success,
-    };
+    let request = Request::new;
     let post = |organization: &str, path: String, body: Value, success| {
-        let mut request = request(organization, Method::POST, path, success);
-        request.headers = vec![
-            (JSON.0, JSON.1.to_owned()),
-            ("idempotency-key", format!("key-{number}")),
-        ];
-        request.body = Some(body);
-        request
+        Request::new(organization, Method::POST, path, success).with_key(number, body)
     };
     let named = |invited: &[&str]| but(deal(invited), "/name", json!(format!("Deal {number}")));
     match what {
@@ -211,36 +219,36 @@ async fn prepare(world: &World, what: What, number: usize) -> Request {
             };
             request("contoso", method, favorite, 204)
         }
-        // Of an organization of its own: all webhooks of one organization are one item.
-        What::AddWebhook | What::RemoveWebhook => {
-            let organization = format!("w{number}");
-            let body = json!({"url": "https://127.0.0.1:1/hooks"});
-            if what == What::AddWebhook {
-                return post(&organization, "/v1/webhooks".into(), body, 201);
-            }
-            let added = world.admin(&organization).post("/v1/webhooks", &body).await;
-            let path = added.is(201).header("location").to_owned();
-            request(&organization, Method::DELETE, path, 204)
-        }
-        What::Get | What::History | What::Notes => {
-            let deal = world.accepted_deal().await;
-            let path = match what {
-                What::Get => deal,
-                What::History => format!("{deal}/history"),
-                _ => format!("{deal}/notes"),
-            };
-            request("fabrikam", Method::GET, path, 200)
-        }
-        // Of an organization that nothing else happens to.
-        What::List => request(
-            "litware",
-            Method::GET,
-            "/v1/opportunities?tab=inbound&limit=3".into(),
-            200,
-        ),
-        What::Summary => request("litware", Method::GET, "/v1/summary".into(), 200),
-        What::Notifications => request("litware", Method::GET, "/v1/notifications".into(), 200),
+        What::AddWebhook | What::RemoveWebhook => prepare_webhook(world, what, number).await,
+        _ => prepare_reading(world, what).await,
     }
+}
+
+/// Of an organization of its own: all webhooks of one organization are one item.
+async fn prepare_webhook(world: &World, what: What, number: usize) -> Request {
+    let organization = format!("w{number}");
+    let body = json!({"url": "https://127.0.0.1:1/hooks"});
+    if what == What::AddWebhook {
+        return Request::new(&organization, Method::POST, "/v1/webhooks".into(), 201).with_key(number, body);
+    }
+    let added = world.admin(&organization).post("/v1/webhooks", &body).await;
+    let path = added.is(201).header("location").to_owned();
+    Request::new(&organization, Method::DELETE, path, 204)
+}
+
+async fn prepare_reading(world: &World, what: What) -> Request {
+    // Of an organization that nothing else happens to.
+    let quiet = |path: &str| Request::new("litware", Method::GET, path.to_owned(), 200);
+    let path = match what {
+        What::List => return quiet("/v1/opportunities?tab=inbound&limit=3"),
+        What::Summary => return quiet("/v1/summary"),
+        What::Notifications => return quiet("/v1/notifications"),
+        What::History => "/history",
+        What::Notes => "/notes",
+        _ => "",
+    };
+    let deal = world.accepted_deal().await;
+    Request::new("fabrikam", Method::GET, format!("{deal}{path}"), 200)
 }
 
 /// What becomes of which call.
@@ -829,11 +837,11 @@ async fn every_call_of_a_delivery_may_fail() {
     };
     let cases = every_call_of(&world, "deliver", options(), prepare, check).await;
     // Each once: a log that cannot be written is no reason to deliver again.
-    let mut received: Vec<String> = receiver.received().into_iter().map(|delivered| delivered.id).collect();
-    received.sort();
+    let mut delivered: Vec<String> = receiver.received().into_iter().map(|delivered| delivered.id).collect();
+    delivered.sort();
     let mut expected: Vec<String> = (0..=cases).map(|number| format!("event-{number}")).collect();
     expected.sort();
-    assert_eq!(received, expected);
+    assert_eq!(delivered, expected);
 }
 
 /// A test event is sent before that is recorded: what is repeated has the same id.
