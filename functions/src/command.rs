@@ -244,6 +244,11 @@ impl<'a> Call<'a> {
         self.idempotency.as_ref().map(|used| (used, record(answer)))
     }
 
+    /// What is the same in every repetition of the request, if it has an idempotency key.
+    pub(crate) fn seed(&self) -> Option<u128> {
+        self.idempotency.as_ref().map(Idempotency::seed)
+    }
+
     /// Stops what cannot be done in one transaction with the record of its key, if the key was used.
     pub(crate) async fn unused(&self) -> Result<(), Stop> {
         let Some(key) = &self.idempotency else { return Ok(()) };

@@ -72,8 +72,8 @@ pub(crate) struct Message {
 
 impl Message {
     /// An event that says nothing, to see whether the webhook works.
-    pub(crate) fn test(by: &Actor, webhook: &Webhook, now: Timestamp, entropy: u128) -> Self {
-        let id = WebhookId::new(now, entropy).to_string();
+    pub(crate) fn test(by: &Actor, webhook: &Webhook, id: &WebhookId, now: Timestamp) -> Self {
+        let id = id.to_string();
         let event_type = "Webhook Test";
         let payload = json!({
             "id": id,

@@ -1,6 +1,7 @@
 //! `/v1/webhooks`: where an organization wants to be told.
 
-use domain::{Access, Actor, Refusal, Webhook, WebhookForm, WebhookId};
+use chrono::DateTime;
+use domain::{Access, Actor, Refusal, Timestamp, Webhook, WebhookForm, WebhookId};
 use edge::{Accepts, Answer, App, Caller, Problem, clock, entropy, request};
 use events::webhook::{Secret, check_addresses, check_scheme};
 use lambda_http::http::Method;
@@ -163,7 +164,12 @@ async fn try_test(app: &App, call: &Call<'_>, request: &Request) -> Result<Answe
     let webhooks = app.store.webhooks(&call.by.organization).await?;
     let webhook = find(&webhooks, request::path(request, "id"))?;
     let (now, entropy) = (clock::now(), entropy::entropy());
-    let message = Message::test(&call.by, webhook, now, entropy);
+    // When it was sent and that could not be recorded, it is sent again: with the same id, so that a receiver can drop it.
+    let id = match call.seed() {
+        Some(seed) => WebhookId::new(Timestamp::from_datetime(DateTime::UNIX_EPOCH), seed),
+        None => WebhookId::new(now, entropy),
+    };
+    let message = Message::test(&call.by, webhook, &id, now);
     let answer = Answer::json(202, &TestBody { id: message.id.clone() });
     let queue = app.config.deliveries.get().map_err(|error| {
         edge::telemetry::failure(&error);

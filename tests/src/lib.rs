@@ -7,6 +7,8 @@
 
 pub mod bus;
 pub mod linear;
+pub mod consistency;
+pub mod faults;
 pub mod receiver;
 
 use std::collections::BTreeMap;
@@ -64,6 +66,46 @@ pub fn options() -> Options {
         // Most suites look at what requests do to the table, and at nothing that happens by itself.
         stream: false,
         secret: SECRET.to_owned(),
+        clock_ahead: TimeDelta::zero(),
+    }
+}
+
+/// How many times the short size a suite runs: `COSELL_SIZE`, else 1.
+#[expect(clippy::disallowed_methods, reason = "no setting of the exchange")]
+pub fn size() -> usize {
+    std::env::var("COSELL_SIZE").map_or(1, |size| size.parse().expect("COSELL_SIZE is a number"))
+}
+
+/// Numbers that look like chance, the same for the same seed.
+#[derive(Debug, Clone)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: usize) -> usize {
+        // Steele, Lea and Flood: SplitMix64 (OOPSLA 2014).
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).expect("small")
+    }
+
+    /// One of these.
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.roll(of.len())]
+    }
+
+    /// A seed that differs from run to run: `COSELL_SEED`, printed so that a run can be repeated.
+    #[expect(clippy::disallowed_methods, reason = "no setting of the exchange")]
+    pub fn seeded(suite: &str) -> Self {
+        let given = std::env::var("COSELL_SEED").ok();
+        let seed = given.map_or_else(
+            || u64::try_from(edge::entropy::entropy() >> 64).expect("half of it"),
+            |seed| seed.parse().expect("COSELL_SEED is a number"),
+        );
+        println!("{suite}: COSELL_SEED={seed}");
+        Self(seed)
     }
 }
 
@@ -119,6 +161,38 @@ impl World {
             stack,
             kept: None,
         }
+    }
+
+    /// Another stack on the same table.
+    pub async fn beside(&self, options: Options) -> Self {
+        self.through(self.engine.clone(), options).await
+    }
+
+    /// Another stack on the same table, with something between the two.
+    pub async fn through(&self, url: String, options: Options) -> Self {
+        let options = Options {
+            dynamodb_endpoint: Some(url),
+            ..options
+        };
+        // Many may start at once, on a machine that has other things to do as well.
+        let mut tries = 0;
+        let stack = loop {
+            tries += 1;
+            match Stack::start(options.clone()).await {
+                Ok(stack) => break stack,
+                Err(error) => assert!(tries < 5, "{error}"),
+            }
+        };
+        Self {
+            stack,
+            engine: self.engine.clone(),
+            kept: None,
+        }
+    }
+
+    /// Where its table is.
+    pub fn engine(&self) -> &str {
+        &self.engine
     }
 
     /// A world whose invitations lapse soon.
@@ -262,35 +336,12 @@ impl World {
 
     /// The table itself, past whatever stands between.
     pub fn table(&self) -> aws_sdk_dynamodb::Client {
-        edge::Aws {
-            endpoints: edge::Endpoints {
-                dynamodb: Some(self.engine.clone()),
-                ..edge::Endpoints::default()
-            },
-            ..self.stack.app().config.aws.clone()
-        }
-        .dynamodb()
+        engine(&self.engine)
     }
 
     /// Everything in the table, by keys.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "to see that nothing was written, a test reads everything"
-    )]
     pub async fn dump(&self) -> BTreeMap<(String, String), Item> {
-        let scan = self.table().scan().table_name(local::TABLE);
-        let pages = scan.into_paginator().items().send();
-        let items = pages
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .expect("the table is readable");
-        let items = items
-            .into_iter()
-            .map(|item| item.iter().map(|(name, value)| (name.clone(), plain(value))).collect());
-        let key = |item: &Item, name| item[name].as_str().expect("a key").to_owned();
-        items
-            .map(|item: Item| ((key(&item, "pk"), key(&item, "sk")), item))
-            .collect()
+        dump(&self.table()).await
     }
 
     /// All events, in the order of their ids, as a batch of the table's stream; each `age` old.
@@ -342,6 +393,39 @@ impl World {
         let key = (format!("DEAL#{}", id(deal)), format!("ORG#{organization}"));
         self.dump().await.remove(&key).expect("there is such a view")
     }
+}
+
+/// An engine at this address.
+pub fn engine(url: &str) -> aws_sdk_dynamodb::Client {
+    let aws = edge::Aws {
+        region: "local".to_owned(),
+        credentials: aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "tests"),
+        endpoints: edge::Endpoints {
+            dynamodb: Some(url.to_owned()),
+            ..edge::Endpoints::default()
+        },
+    };
+    aws.dynamodb()
+}
+
+/// Everything in the table of an engine, by keys.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "to see that nothing was written, a test reads everything"
+)]
+pub async fn dump(engine: &aws_sdk_dynamodb::Client) -> BTreeMap<(String, String), Item> {
+    let pages = engine.scan().table_name(local::TABLE).into_paginator().items().send();
+    let items = pages
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .expect("the table is readable");
+    let items = items
+        .into_iter()
+        .map(|item| item.iter().map(|(name, value)| (name.clone(), plain(value))).collect());
+    let key = |item: &Item, name| item[name].as_str().expect("a key").to_owned();
+    items
+        .map(|item: Item| ((key(&item, "pk"), key(&item, "sk")), item))
+        .collect()
 }
 
 /// The id in a deal's path.
@@ -567,6 +651,18 @@ impl Client {
 
     /// Any request.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
+        let answer = self.try_send(method, path, headers, body).await;
+        answer.expect("an answer")
+    }
+
+    /// Any request, to a server that may be gone, or go.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Result<Answer, NoAnswer> {
         let host = self.url.strip_prefix("http://").expect("plain HTTP");
         let mut request = hyper::Request::builder()
             .method(method.clone())
@@ -581,11 +677,11 @@ impl Client {
         let request = request
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .expect("a request");
-        let response = exchange(host, request).await;
+        let response = try_exchange(host, request).await?;
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.to_vec()).expect("UTF-8");
         let headers = parts.headers.iter().filter(|(name, _)| *name != header::DATE);
-        Answer {
+        Ok(Answer {
             request: format!("{method} {path}"),
             status: parts.status.as_u16(),
             headers: headers
@@ -593,22 +689,26 @@ impl Client {
                 .collect(),
             body: serde_json::from_str(&text).unwrap_or_default(),
             text,
-        }
+        })
     }
 }
+
+/// Why there is no answer.
+pub type NoAnswer = Box<dyn std::error::Error + Send + Sync>;
 
 /// The header of a JSON body.
 pub const JSON: (&str, &str) = ("content-type", "application/json");
 
 async fn exchange(host: &str, request: hyper::Request<Full<Bytes>>) -> hyper::Response<Bytes> {
-    let stream = TcpStream::connect(host).await.expect("somebody listens");
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .expect("HTTP");
+    try_exchange(host, request).await.expect("an answer")
+}
+
+async fn try_exchange(host: &str, request: hyper::Request<Full<Bytes>>) -> Result<hyper::Response<Bytes>, NoAnswer> {
+    let stream = TcpStream::connect(host).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let response = sender.send_request(request).await.expect("an answer");
-    let (parts, body) = response.into_parts();
-    hyper::Response::from_parts(parts, body.collect().await.expect("a whole answer").to_bytes())
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    Ok(hyper::Response::from_parts(parts, body.collect().await?.to_bytes()))
 }
 
 impl Answer {

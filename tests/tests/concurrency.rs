@@ -228,6 +228,21 @@ async fn commands_that_do_not_contradict_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn notes_do_not_get_in_each_others_way() {
+    let world = World::start().await;
+    let deal = world.accepted_deal().await;
+    let note = |n: usize| {
+        let client = world.admin(["contoso", "fabrikam"][n % 2]);
+        let body = json!({"text": n.to_string(), "visibility": "shared"});
+        (client, Ask::Post(format!("{deal}/notes"), body))
+    };
+    let answers = race((0..2 * ROUNDS).map(note).collect()).await;
+    assert!(answers.iter().all(|answer| answer.status == 201), "{answers:#?}");
+    let notes = world.admin("contoso").all(&format!("{deal}/notes?limit=100")).await;
+    assert_eq!(notes.len(), 2 * ROUNDS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_last_seat_is_taken_once() {
     let world = World::start().await;
     let organizations = (0..12).map(|n| {

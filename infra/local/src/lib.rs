@@ -93,6 +93,8 @@ pub struct Options {
     pub stream: bool,
     /// What tokens are signed with.
     pub secret: String,
+    /// How far the clocks of the machines that run the functions are ahead; only tests have any that are.
+    pub clock_ahead: TimeDelta,
 }
 
 /// Where the embedded engine keeps the data.
@@ -361,6 +363,7 @@ fn config(options: &Options, engine: &str, events: &str, queues: &BTreeMap<Strin
         deliveries: Needed::deliveries(queue("COSELL_DELIVERIES")),
         stack: None,
         webhook_targets: Targets::Loopback,
+        clock_ahead: options.clock_ahead,
     }
 }
 

@@ -192,6 +192,7 @@ async fn start(start: Start, port: u16, secret: String) -> Outcome {
         events_endpoint: start.events_endpoint,
         stream: true,
         secret,
+        clock_ahead: TimeDelta::zero(),
     };
     let stack = tokio::select! {
         biased;

@@ -326,6 +326,7 @@ pub(crate) fn create(
         version: 1,
         created_at: now,
         updated_at: now,
+        noted_at: None,
         name: create.name.clone(),
         qualification: match create.qualification {
             QualificationName::Lead => Qualification::Lead {

@@ -135,7 +135,7 @@ impl Deal {
     /// order of events is the order of their instants, even when the clocks of two machines differ.
     #[must_use]
     pub fn next_instant(&self, now: Timestamp) -> Timestamp {
-        let latest = self.views.values().map(|view| view.updated_at).max();
+        let latest = self.views.values().map(Opportunity::latest).max();
         latest.map_or(now, |latest| now.max(latest.plus(TimeDelta::milliseconds(1))))
     }
 
@@ -356,6 +356,10 @@ impl Deal {
                     view.qualification = Qualification::SalesQualified;
                     self.qualify_owner(at);
                 }
+                return;
+            }
+            (Change::NoteAdded(_), Stage::Received | Stage::Accepted) => {
+                view.noted_at = Some(view.latest().max(at));
                 return;
             }
             (Change::Declined(reason), Stage::Received) => view.respond(Response::Declined { at, reason: *reason }),

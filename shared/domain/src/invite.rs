@@ -290,6 +290,7 @@ fn received(own: &Opportunity, previous: Option<&Opportunity>, invite: &Invite, 
         version: previous.map_or(1, |view| view.version + 1),
         created_at: now,
         updated_at: previous.map_or(now, |view| view.updated_at.max(now)),
+        noted_at: None,
         name: own.name.clone(),
         qualification: match own.qualification {
             Qualification::Lead { .. } => Qualification::Lead { next: Vec::new() },

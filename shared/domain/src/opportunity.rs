@@ -231,6 +231,8 @@ pub struct Opportunity {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// When its organization's last note was added. A note is no change of the view, but what follows it comes after it.
+    pub noted_at: Option<Timestamp>,
     /// What the organization calls the deal.
     pub name: DealName,
     /// Whether anybody has looked into what the customer needs.
@@ -689,6 +691,12 @@ impl Opportunity {
         if let Progress::Inbound { response, .. } = &mut self.progress {
             *response = answer;
         }
+    }
+
+    /// The latest that is known to have happened to it.
+    pub fn latest(&self) -> Timestamp {
+        self.noted_at
+            .map_or(self.updated_at, |noted_at| noted_at.max(self.updated_at))
     }
 
     /// Counts a change. Time does not run backwards within a view, whatever the clocks of two machines say.

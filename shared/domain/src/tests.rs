@@ -1,6 +1,7 @@
 //! The rules of the exchange, each as its user would put it, through the public interface alone:
 //! `…Form::read` → `check` → `decide` → `evolve`.
 
+mod calendar;
 mod leads;
 mod life_cycle;
 mod properties;

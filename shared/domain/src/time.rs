@@ -12,9 +12,10 @@ use crate::form::Parse;
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// Drops what is finer than a millisecond.
+    /// Drops what is finer than a millisecond. A leap second is the second after it, as in every count of seconds since 1970:
+    /// else two instants would differ as text and be the same as numbers.
     pub fn from_datetime(at: DateTime<Utc>) -> Self {
-        Self(at.trunc_subsecs(3))
+        Self(DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at))
     }
 
     /// Reads RFC 3339.
@@ -150,6 +151,21 @@ mod tests {
                 "{wrong}"
             );
         }
+    }
+
+    #[test]
+    fn a_leap_second_is_the_second_after_it() {
+        let read = |text| Timestamp::parse(text).expect("a timestamp");
+        let (leap, after) = (read("2016-12-31T23:59:60.500Z"), read("2017-01-01T00:00:00.500Z"));
+        assert_eq!((leap, leap.to_string()), (after, after.to_string()));
+        assert_eq!(
+            read("2016-12-31T23:59:59.9999Z").to_string(),
+            "2016-12-31T23:59:59.999Z"
+        );
+        assert_eq!(
+            read("1969-12-31T23:59:59.9999Z").to_string(),
+            "1969-12-31T23:59:59.999Z"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::Provider;
@@ -14,17 +14,28 @@ use events::webhook::Targets;
 
 use crate::capacity::Measure;
 
-/// The endpoint is in the same region, where connecting takes milliseconds. The kernel repeats a lost SYN only after a
-/// second: by then a new attempt is worth more than waiting.
+/// The endpoint is in the same region, where connecting takes milliseconds; the SDK's own 3.1 seconds are made for any
+/// distance. The kernel repeats a lost SYN only after a second: by then a new attempt is worth more than waiting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// DynamoDB answers in milliseconds, a contended transaction in some hundred. What takes longer than this is lost.
+/// One attempt. DynamoDB answers in milliseconds, a contended transaction in some hundred; what takes longer than this is
+/// lost. Not less: an attempt that is given up while its transaction still runs makes the next one meet it. "Setting it to 1
+/// second or higher should work well to reduce chances of retries and `TransactionInProgressException` errors."
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors>
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-/// API Gateway gives up after 30 seconds. The first operation that takes too long ends the request, so that the caller gets
-/// our 503 well before that.
+/// All attempts of one operation, and the pauses between them. A transaction that got stuck is completed by a repetition
+/// that comes more than 5 seconds after the first attempt (the same page), so there has to be time for one: the third
+/// attempt begins after 6. No more than that: a request has several operations, and API Gateway gives up after 30 seconds
+/// (29 with a REST API), a limit that cannot be raised for an HTTP API. The first operation that takes too long ends the
+/// request; [`crate::lambda::BUDGET`] bounds what many slow ones add up to.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
-/// The first try and two more: beyond that the caller, who is told to come again, is the better one to wait.
+/// The first try and two more: beyond that the caller, who is told to come again, is the better one to wait. A lost answer
+/// is no lost write, and repeating it is safe: every write is conditional, and every `TransactWriteItems` has a
+/// `ClientRequestToken`, with which DynamoDB answers a repetition within 10 minutes as it did the first time.
 const ATTEMPTS: u32 = 3;
-/// A throttled partition or a lost packet is over in milliseconds; the SDK's own second is made for slower services.
+/// A throttled partition or a lost packet is over in milliseconds; the SDK's own second is made for slower services. It
+/// doubles with each attempt, and half of it on average is random, so that those who met do not meet again.
+/// <https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/>
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 
 /// The longest duration that a setting may have: more is a mistyped unit.
@@ -50,6 +61,8 @@ pub struct Config {
     pub stack: Option<String>,
     /// Where webhooks may be. Not a setting: only the local stack allows its own machine.
     pub webhook_targets: Targets,
+    /// How far the clock of this machine is ahead. Not a setting: tests have machines whose clocks differ.
+    pub clock_ahead: TimeDelta,
 }
 
 /// A setting that some functions need and others do not.
@@ -212,6 +225,7 @@ impl Config {
             deliveries: Needed::deliveries(variable("COSELL_DELIVERIES")),
             stack: variable("COSELL_STACK"),
             webhook_targets: Targets::Public,
+            clock_ahead: TimeDelta::zero(),
         })
     }
 }
@@ -226,7 +240,11 @@ impl Aws {
     /// A client of the table.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::config::Builder::from(&self.sdk_config(self.endpoints.dynamodb.as_deref()));
-        aws_sdk_dynamodb::Client::from_conf(config.interceptor(Measure).build())
+        // A quota of retries for each client, as each process on Lambda has by itself: the SDK would share one among all
+        // clients of a process, so that the failures of one table would leave another one without retries.
+        let partition = RetryPartition::custom("table").build();
+        let config = config.retry_partition(partition).interceptor(Measure);
+        aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
     /// A client of the bus.
@@ -259,6 +277,10 @@ impl Aws {
                     .operation_timeout(OPERATION_TIMEOUT)
                     .build(),
             )
+            // Standard, not adaptive: that one also delays first attempts once it has met throttling, by its own measure of a
+            // rate. Here each process has one request at a time and sees nothing of the others', so it would only make that
+            // one wait, and no one could say how long. "It assumes that the client works against a single resource."
+            // <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(ATTEMPTS)

@@ -5,11 +5,13 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::time::Duration;
 
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Request, Response};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, Service, service_fn};
 use serde_json::Value;
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::App;
@@ -20,6 +22,12 @@ use crate::config::{Config, ConfigError};
 use crate::problem::Problem;
 use crate::telemetry::{self, Invocation};
 
+/// How long a request may take. Each operation of the database has its own limit ([`crate::config`]), but a request has several,
+/// and some of them are repeated. A function that takes longer than its `Timeout` (25 seconds in `infra/template.yaml`) is
+/// killed, and the gateway says a bare 503 or 500 in its place; this one answers before that, so that the caller hears when
+/// to come again. Whatever was under way may have been written: as with any lost answer, the `Idempotency-Key` tells.
+pub const BUDGET: Duration = Duration::from_secs(20);
+
 /// Carries out one HTTP request and logs one line about it.
 pub async fn respond<F, Fut>(function: &'static str, app: &App, request: Request, handler: F) -> Response<Body>
 where
@@ -29,7 +37,11 @@ where
     let invocation = Invocation::of(function, &request);
     // On the heap: what a handler waits for is nested more deeply than the compiler likes to lay out in one piece.
     let work = Box::pin(handler(app.clone(), request)).instrument(invocation.span());
-    let result = measured(invocation.usage(), work).await;
+    let work = clock::ahead_by(app.config.clock_ahead, measured(invocation.usage(), work));
+    let result = timeout(BUDGET, work).await.unwrap_or_else(|_| {
+        tracing::error!(function, "out of time");
+        Err(Problem::unavailable())
+    });
     let (answer, code) = match result {
         Ok(answer) => (answer, None),
         Err(problem) => {
@@ -179,7 +191,7 @@ where
     Fut: Future<Output = Result<Value, Failure>>,
 {
     let work = Box::pin(handler(app.clone(), event, deadline_ms)).instrument(invocation.span());
-    let result = measured(invocation.usage(), work).await;
+    let result = clock::ahead_by(app.config.clock_ahead, measured(invocation.usage(), work)).await;
     let code = result.as_ref().err().map(|failure| failure.kind);
     invocation.finish(app.config.stack.as_deref(), clock::now(), None, code);
     result
@@ -243,6 +255,17 @@ mod tests {
         drop(send(invoke_http("echo", &app, Value::Null, echo)));
         drop(send(respond("echo", &app, Request::default(), echo)));
         drop(send(invoke_event("count", &app, Value::Null, 0, count)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_answered_before_the_function_is_killed() {
+        let never = async |_, _| std::future::pending().await;
+        let event = testing::event("GET", "/v1/opportunities");
+        let answer = respond("never", &testing::app(), testing::request(&event), never).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (503, &"1".parse().expect("a value"))
+        );
     }
 
     async fn count(_: App, event: Value, deadline_ms: u64) -> Result<Value, Failure> {

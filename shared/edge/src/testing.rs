@@ -60,5 +60,6 @@ pub fn app() -> App {
         deliveries: Needed::deliveries(None),
         stack: None,
         webhook_targets: Targets::Public,
+        clock_ahead: TimeDelta::zero(),
     })
 }

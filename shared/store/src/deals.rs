@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::{Deal, DealId, Event, Opportunity, OrganizationId, Timestamp, evolve};
 use ulid::Ulid;
 
-use crate::error::{Cancelled, cancellation};
+use crate::error::{Cancelled, cancellation, in_progress};
 use crate::idempotency::{Idempotency, Recorded};
 use crate::records::{EventRecord, NoteRecord, OpportunityRecord, from_item, to_item};
 use crate::{Error, Store, keys};
@@ -16,6 +16,15 @@ use crate::{Error, Store, keys};
 /// How often a transaction is tried that only met another one at the same items.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// How long to wait, time after time, for an attempt at a transaction that is still running: beyond 5 seconds in all, since from
+/// then on a repetition completes one that got stuck
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors>).
+const IN_PROGRESS: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_millis(2_500),
+];
 
 /// A change of a deal, to be written as a whole or not at all.
 #[derive(Debug)]
@@ -100,6 +109,9 @@ impl Store {
     }
 
     /// Writes all of the items or none. `idempotent`: the first one is the record of an idempotency key.
+    ///
+    /// `entropy` is that of one call: the token of each transaction comes from it, so that DynamoDB, when an answer was lost and the
+    /// SDK asks again, answers as it did the first time, and not that the conditions no longer hold.
     pub(crate) async fn write_together(
         &self,
         items: Vec<TransactWriteItem>,
@@ -108,11 +120,7 @@ impl Store {
     ) -> Result<(), Error> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
-            let request = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.clone()));
-            let Err(error) = request.send().await else {
+            let Err(error) = self.transact_once(items.clone(), token(entropy, attempt)).await else {
                 return Ok(());
             };
             let Some(reasons) = cancellation(&error) else {
@@ -133,6 +141,29 @@ impl Store {
         ))
     }
 
+    /// One transaction. When an earlier attempt at it is still running, it is asked for until that is over.
+    pub(crate) async fn transact_once(
+        &self,
+        items: Vec<TransactWriteItem>,
+        token: String,
+    ) -> Result<(), SdkError<TransactWriteItemsError>> {
+        let mut waited = IN_PROGRESS.iter();
+        loop {
+            let request = self
+                .client
+                .transact_write_items()
+                .client_request_token(&token)
+                .set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else {
+                return Ok(());
+            };
+            match waited.next().filter(|_| in_progress(&error)) {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
     fn items(&self, commit: &Commit<'_>) -> Result<Vec<TransactWriteItem>, Error> {
         let after = commit.after()?;
         let mut items = Vec::new();
@@ -148,9 +179,6 @@ impl Store {
             }
         }
         items.extend(self.count(commit.stored, &after)?);
-        if let Some(unchanged) = commit.stored.filter(|stored| **stored == after) {
-            items.extend(self.check_authors(unchanged, commit.events)?);
-        }
         for (event, note) in commit.records(&after)? {
             items.push(transact(
                 self.put(&event)?.condition_expression("attribute_not_exists(pk)"),
@@ -164,30 +192,16 @@ impl Store {
         Ok(items)
     }
 
-    /// What leaves all views as they are was still decided on its author's view as it was read.
-    fn check_authors(&self, deal: &Deal, events: &[Event]) -> Result<Vec<TransactWriteItem>, Error> {
-        let authors = events.iter().filter_map(|event| deal.view(&event.organization).ok());
-        authors
-            .map(|view| {
-                let check = ConditionCheck::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(keys::view(&view.deal, &view.organization.id).attributes()))
-                    .condition_expression("version = :version")
-                    .expression_attribute_values(":version", AttributeValue::N(view.version.to_string()))
-                    .build()
-                    .map_err(|error| Error::Refused(error.into()))?;
-                Ok(TransactWriteItem::builder().condition_check(check).build())
-            })
-            .collect()
-    }
-
+    /// A view is written while its version is the one that was read, and while it has no note from later on: a note has no version of
+    /// its own, so that many can be added at once.
     fn put_view(&self, view: &Opportunity, version: Option<u64>) -> Result<TransactWriteItem, Error> {
         let put = self.put(&OpportunityRecord::of(view))?;
         transact(match version {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(version) => put
-                .condition_expression("version = :version")
-                .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
+                .condition_expression("version = :version AND (attribute_not_exists(notedAt) OR notedAt <= :latest)")
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string()))
+                .expression_attribute_values(":latest", keys::text(&view.latest().to_string())),
         })
     }
 
@@ -253,6 +267,11 @@ fn verdict(idempotent: bool, reasons: Vec<Cancelled>) -> Result<Verdict, Error> 
 pub(crate) fn transact(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
     let put = put.build().map_err(|error| Error::Refused(error.into()))?;
     Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// The `ClientRequestToken` of a transaction: another one for each that is asked for anew.
+pub(crate) fn token(entropy: u128, attempt: u32) -> String {
+    format!("{:032x}", entropy.wrapping_add(attempt.into()))
 }
 
 /// Ids in order, the first at the instant: each is the one before it plus one.

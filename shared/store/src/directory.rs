@@ -22,6 +22,7 @@ use crate::{Error, Item, Store, keys};
 const BATCH: usize = 100;
 /// How often a lost race, or what a batch left out, is tried again.
 const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What an import did with one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -427,22 +428,30 @@ impl Store {
             .build())
     }
 
+    /// One transaction, again when it only met another one. The SDK makes the token of each.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Written, Error> {
-        let request = self.client.transact_write_items().set_transact_items(Some(items));
-        let Err(error) = request.send().await else {
-            return Ok(Written::Yes);
-        };
-        let Some(reasons) = cancellation(&error) else {
-            return Err(error.into());
-        };
-        let condition = |reason: &Cancelled| matches!(reason, Cancelled::Condition(_));
-        match reasons.iter().position(condition) {
-            Some(place) => Ok(Written::Condition(place)),
-            None if reasons.iter().any(|reason| matches!(reason, Cancelled::Passing)) => {
-                Err(Error::Unavailable(error.into()))
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..ATTEMPTS {
+            let request = self.client.transact_write_items();
+            let Err(error) = request.set_transact_items(Some(items.clone())).send().await else {
+                return Ok(Written::Yes);
+            };
+            let Some(reasons) = cancellation(&error) else {
+                return Err(error.into());
+            };
+            let condition = |reason: &Cancelled| matches!(reason, Cancelled::Condition(_));
+            if let Some(failed) = reasons.iter().position(condition) {
+                return Ok(Written::Condition(failed));
             }
-            None => Err(error.into()),
+            if !reasons.iter().any(|reason| matches!(reason, Cancelled::Passing)) {
+                return Err(error.into());
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
         }
+        Err(Error::unavailable(
+            "the transaction met others at the same items every time",
+        ))
     }
 
     /// The items of the keys that exist. What a batch leaves out is asked for again.
@@ -456,7 +465,7 @@ impl Store {
         let keys: Vec<Item> = keys.iter().map(Key::attributes).collect();
         for batch in keys.chunks(BATCH) {
             let mut wanted = batch.to_vec();
-            let mut pause = Duration::from_millis(20);
+            let mut pause = FIRST_PAUSE;
             for attempt in 1.. {
                 let request = KeysAndAttributes::builder()
                     .set_keys(Some(wanted))

@@ -68,6 +68,13 @@ where
     }
 }
 
+/// Whether an earlier attempt at the same transaction is still running.
+pub(crate) fn in_progress(error: &SdkError<TransactWriteItemsError>) -> bool {
+    error
+        .as_service_error()
+        .is_some_and(TransactWriteItemsError::is_transaction_in_progress_exception)
+}
+
 /// Why one item of a cancelled transaction failed.
 #[derive(Debug)]
 pub(crate) enum Cancelled {

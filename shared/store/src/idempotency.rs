@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use domain::{IdempotencyKey, OrganizationId, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{Error, Item, Store, keys};
 
@@ -44,6 +45,18 @@ impl Recorded {
 
     pub(crate) fn from_item(item: Item) -> Result<Self, Error> {
         serde_dynamo::from_item(item).map_err(|error| Error::Corrupt(error.to_string()))
+    }
+}
+
+impl Idempotency {
+    /// 128 bits that are the same for the same request with the same key: what is done outside the table can be done with the
+    /// same id when it is repeated.
+    pub fn seed(&self) -> u128 {
+        let digest = Sha256::digest(format!("{}#{}#{}", self.organization, self.key, self.fingerprint));
+        digest
+            .iter()
+            .take(16)
+            .fold(0, |seed, byte| seed << 8 | u128::from(*byte))
     }
 }
 

@@ -275,6 +275,9 @@ pub struct OpportunityRecord {
     pub version: u64,
     created_at: String,
     updated_at: String,
+    /// Only where there is a note of its organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noted_at: Option<String>,
     name: String,
     /// Absent: `salesQualified`, as it was before there were leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -339,6 +342,7 @@ impl OpportunityRecord {
             version: view.version,
             created_at: view.created_at.to_string(),
             updated_at: view.updated_at.to_string(),
+            noted_at: written(view.noted_at.as_ref()),
             name: view.name.to_string(),
             qualification: view.is_lead().then(|| QualificationName::Lead.to_string()),
             next: match &view.qualification {
@@ -382,6 +386,7 @@ impl OpportunityRecord {
             version: self.version,
             created_at: read_time(&self.created_at)?,
             updated_at: read_time(&self.updated_at)?,
+            noted_at: self.noted_at.as_deref().map(read_time).transpose()?,
             name: read(&self.name)?,
             qualification: self.qualification()?,
             estimated_value: self.estimated_value.as_ref().map(MoneyRecord::money).transpose()?,
