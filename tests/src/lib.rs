@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,8 +50,22 @@ pub struct World {
 /// An item of the table.
 pub type Item = BTreeMap<String, Value>;
 
-/// How a stack of the tests starts.
+/// How many times the short size a suite runs: `COSELL_SIZE`, else 1.
+pub fn size() -> usize {
+    setting("COSELL_SIZE").map_or(1, |size| size.parse().expect("COSELL_SIZE is a number"))
+}
+
+/// A setting of the suites.
+#[expect(clippy::disallowed_methods, reason = "this is the one home of the suites' settings")]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// How a stack of the tests starts: with an engine in memory, or with the one at `COSELL_ENGINE`, such as
+/// `http://127.0.0.1:8000`. That has to be one that keeps a database for each access key, as DynamoDB Local does.
 pub fn options() -> Options {
+    static STACKS: AtomicU32 = AtomicU32::new(0);
+    let number = STACKS.fetch_add(1, Ordering::Relaxed);
     Options {
         port: 0,
         data: Data::Memory,
@@ -58,7 +73,8 @@ pub fn options() -> Options {
         response_window: TimeDelta::days(14),
         expiring_before: TimeDelta::days(3),
         sweep_every: None,
-        dynamodb_endpoint: None,
+        dynamodb_endpoint: setting("COSELL_ENGINE"),
+        dynamodb_access_key: format!("test{}x{number}", std::process::id()),
         events_endpoint: None,
         // Most suites look at what requests do to the table, and at nothing that happens by itself.
         stream: false,

@@ -5,6 +5,7 @@ mod leads;
 mod life_cycle;
 mod properties;
 mod requests;
+mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;

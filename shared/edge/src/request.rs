@@ -84,11 +84,11 @@ pub fn no_body(request: &Request) -> Result<(), Problem> {
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
         Flaw::new("unknownField", "is not a field here; there is none").at(pointer)
     };
-    let faults: Vec<_> = members.map(unknown).collect();
+    let faults: Faults = members.map(unknown).collect();
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(Problem::invalid(Faults(faults)))
+        Err(Problem::invalid(faults))
     }
 }
 
