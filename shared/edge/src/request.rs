@@ -12,6 +12,7 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::answer::hex;
 use crate::problem::Problem;
 
 /// The most that a body may have, after API Gateway's base64 is undone: 256 KiB.
@@ -355,7 +356,7 @@ pub fn fingerprint(request: &Request) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    format!("{:x}", hash.finalize())
+    hex(&hash.finalize())
 }
 
 #[cfg(test)]
