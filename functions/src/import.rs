@@ -14,6 +14,10 @@ use store::{Error, Imported};
 /// Customers that are written at once.
 const AT_ONCE: usize = 16;
 
+/// Bad lines that are shown, and faults of each: a report of the wrong file is one that Lambda passes on, too.
+const MAX_BAD: usize = 1_000;
+const MAX_FAULTS: usize = 10;
+
 #[derive(Default)]
 struct Report {
     read: u64,
@@ -96,13 +100,15 @@ impl Report {
 
     fn shown(&self) -> Value {
         let fault = |fault: &Fault| json!({"pointer": fault.pointer, "code": fault.code, "message": fault.message});
-        let bad = |(line, faults): (&usize, &Faults)| json!({"line": line, "errors": faults.0.iter().map(fault).collect::<Vec<_>>()});
+        let faults = |faults: &Faults| faults.0.iter().take(MAX_FAULTS).map(fault).collect::<Vec<_>>();
+        let bad = |(line, found): (&usize, &Faults)| json!({"line": line, "errors": faults(found)});
         json!({
             "read": self.read,
             "created": self.created,
             "updated": self.updated,
             "unchanged": self.unchanged,
-            "bad": self.bad.iter().map(bad).collect::<Vec<_>>(),
+            "badLines": self.bad.len(),
+            "bad": self.bad.iter().take(MAX_BAD).map(bad).collect::<Vec<_>>(),
         })
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 pub mod bus;
+pub mod mutation;
 pub mod receiver;
 
 use std::collections::BTreeMap;
