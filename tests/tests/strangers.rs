@@ -315,7 +315,7 @@ fn the_largest_bodies_that_may_be_are_answered() {
     let room = 250 * 1024;
     let filled =
         |open: &str, item: &str, close: &str| format!("{open}{}{close}", item.repeat((room - open.len()) / item.len()));
-    let members: String = (0..28_000).map(|index| format!("\"{index}\":0,")).collect();
+    let members: String = (0..20_000).map(|index| format!("\"{index}\":0,")).collect();
     let bodies = [
         filled("{\"team\":[", "0,", "0]}"),
         filled("{\"team\":[", "{},", "{}]}"),
@@ -1178,7 +1178,7 @@ async fn logs_have_ids_and_nothing_of_people_and_deals() {
     body["crmId"] = MARK.into();
     body["campaignId"] = MARK.into();
     body["customer"] =
-        json!({"name": MARK, "country": "US", "address": {"line1": MARK, "city": MARK}, "contact": person});
+        json!({"name": MARK, "country": "US", "address": {"addressLine1": MARK, "city": MARK}, "contact": person});
     body["team"] = json!([person]);
     body["invitations"][0]["message"] = MARK.into();
     body["invitations"][0]["contacts"] = json!([{"name": MARK, "email": format!("{MARK}@contoso.example")}]);
@@ -1315,7 +1315,7 @@ async fn logs_have_ids_and_nothing_of_people_and_deals() {
     ] {
         let _ = world.stack.invoke(function, event).await;
     }
-    world.client("fabrikam", &["referrals_admin"]).told(2).await;
+    world.client("fabrikam", &["referrals_admin"]).told(1).await;
     world.stack.shutdown().await;
     let leaked = LEAKED.lock().expect("not poisoned");
     assert!(leaked.1 > 30, "the log is listened to: {} lines", leaked.1);
