@@ -285,10 +285,7 @@ pub fn hold<S: Strategy>(cases: usize, strategy: S, test: impl Fn(S::Value) -> R
     };
     let seed = match config.rng_seed {
         RngSeed::Fixed(seed) => seed,
-        RngSeed::Random => {
-            let [.., a, b, c, d, e, f, g, h] = edge::entropy::entropy().to_be_bytes();
-            u64::from_be_bytes([a, b, c, d, e, f, g, h])
-        }
+        RngSeed::Random => u64::try_from(edge::entropy::entropy() >> 64).expect("64 bits"),
     };
     config.rng_seed = RngSeed::Fixed(seed);
     println!("{} cases, PROPTEST_RNG_SEED={seed}", config.cases);

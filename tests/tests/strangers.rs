@@ -2,6 +2,11 @@
 //! told to whom it concerns and to nobody else. Cases are made of right requests with something done to them; the seed is
 //! printed, and `COSELL_SIZE` makes it more of them.
 
+#![expect(
+    clippy::too_many_lines,
+    reason = "a table of what strangers try is as long as their list of ideas"
+)]
+
 use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -145,9 +150,10 @@ impl Stage {
     fn event(&self, asked: &Asked) -> (String, Value) {
         let deal = asked.path.contains("{deal}").then(|| {
             self.runtime.block_on(async {
-                match asked.received {
-                    true => self.world.deal(&["fabrikam"]).await,
-                    false => self.world.accepted_deal().await,
+                if asked.received {
+                    self.world.deal(&["fabrikam"]).await
+                } else {
+                    self.world.accepted_deal().await
                 }
             })
         });
@@ -315,7 +321,8 @@ fn the_largest_bodies_that_may_be_are_answered() {
     let room = 250 * 1024;
     let filled =
         |open: &str, item: &str, close: &str| format!("{open}{}{close}", item.repeat((room - open.len()) / item.len()));
-    let members: String = (0..20_000).map(|index| format!("\"{index}\":0,")).collect();
+    let members: Vec<String> = (0..20_000).map(|index| format!("\"{index}\":0,")).collect();
+    let members = members.concat();
     let bodies = [
         filled("{\"team\":[", "0,", "0]}"),
         filled("{\"team\":[", "{},", "{}]}"),
@@ -809,7 +816,12 @@ async fn paths_are_matched_as_they_are() {
         .chars()
         .map(|c| char::from_u32(u32::from(c) + 0xfee0).expect("a letter"))
         .collect();
-    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let escaped = |text: &str| {
+        text.bytes()
+            .map(|byte| format!("%{byte:02x}"))
+            .collect::<Vec<_>>()
+            .concat()
+    };
     let at = |rest: &str| format!("GET /v1/opportunities/{rest}");
     for (line, statuses) in [
         (at(deal_id), &[200][..]),
@@ -895,7 +907,8 @@ async fn headers_and_queries_cannot_mean_two_things() {
     let get = "GET /v1/opportunities?tab=outbound";
     let long = format!("X-Long: {}\r\n", "x".repeat(5_000));
     let longer = format!("X-Long: {}\r\n", "x".repeat(1_000_000));
-    let many: String = (0..300).map(|index| format!("X-{index}: a\r\n")).collect();
+    let many: Vec<String> = (0..300).map(|index| format!("X-{index}: a\r\n")).collect();
+    let many = many.concat();
     for (headers, statuses) in [
         (&b"X-Thing: \xe9\r\n"[..], &[200][..]),
         (b"X-Thing: \xff\xfe\r\n", &[200, 400]),
@@ -1099,7 +1112,11 @@ async fn a_name_stays_what_it_is() {
         assert_eq!(history.body["items"][0]["changes"][0]["from"], name);
         // It is found by what it is, as far as a search tells letters apart.
         if name.chars().count() >= 3 {
-            let query: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let query = name
+                .bytes()
+                .map(|byte| format!("%{byte:02X}"))
+                .collect::<Vec<_>>()
+                .concat();
             let found = contoso
                 .all(&format!("/v1/opportunities?tab=outbound&limit=100&q={query}"))
                 .await;
