@@ -20,6 +20,10 @@ const READ_AT_ONCE: usize = 100;
 const ATTEMPTS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
+/// Bad lines that are shown, and faults of each: a report of the wrong file is one that Lambda passes on, too.
+const MAX_BAD: usize = 1_000;
+const MAX_FAULTS: usize = 10;
+
 #[derive(Default)]
 struct Report {
     read: u64,
@@ -127,13 +131,15 @@ impl Report {
 
     fn shown(&self) -> Value {
         let fault = |fault: &Fault| json!({"pointer": fault.pointer, "code": fault.code, "message": fault.message});
-        let bad = |(line, faults): (&usize, &Faults)| json!({"line": line, "errors": faults.0.iter().map(fault).collect::<Vec<_>>()});
+        let faults = |faults: &Faults| faults.0.iter().take(MAX_FAULTS).map(fault).collect::<Vec<_>>();
+        let bad = |(line, found): (&usize, &Faults)| json!({"line": line, "errors": faults(found)});
         json!({
             "read": self.read,
             "created": self.created,
             "updated": self.updated,
             "unchanged": self.unchanged,
-            "bad": self.bad.iter().map(bad).collect::<Vec<_>>(),
+            "badLines": self.bad.len(),
+            "bad": self.bad.iter().take(MAX_BAD).map(bad).collect::<Vec<_>>(),
         })
     }
 }

@@ -39,6 +39,9 @@ def test_every_route_asks_the_authorizer(deployed):
     for route, operation in routes.items():
         assert operation["security"] == [{"Jwt": []}], route
     assert body["components"]["securitySchemes"].keys() == {"Jwt"}
+    # It compares who issued a token, and for whom.
+    jwt = body["components"]["securitySchemes"]["Jwt"]["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
+    assert jwt == {"issuer": {"Ref": "JwtIssuer"}, "audience": {"Ref": "JwtAudience"}}
     # Neither preflights nor a default route go past it.
     assert not [path for path, method in routes if method in ("options", "x-amazon-apigateway-any-method")]
     assert "$default" not in body["paths"]

@@ -9,12 +9,14 @@ pub mod bus;
 pub mod linear;
 pub mod consistency;
 pub mod faults;
+pub mod mutation;
 pub mod receiver;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,8 +54,22 @@ pub struct World {
 /// An item of the table.
 pub type Item = BTreeMap<String, Value>;
 
-/// How a stack of the tests starts.
+/// How many times the short size a suite runs: `COSELL_SIZE`, else 1.
+pub fn size() -> usize {
+    setting("COSELL_SIZE").map_or(1, |size| size.parse().expect("COSELL_SIZE is a number"))
+}
+
+/// A setting of the suites.
+#[expect(clippy::disallowed_methods, reason = "this is the one home of the suites' settings")]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// How a stack of the tests starts: with an engine in memory, or with the one at `COSELL_ENGINE`, such as
+/// `http://127.0.0.1:8000`. That has to be one that keeps a database for each access key, as DynamoDB Local does.
 pub fn options() -> Options {
+    static STACKS: AtomicU32 = AtomicU32::new(0);
+    let number = STACKS.fetch_add(1, Ordering::Relaxed);
     Options {
         port: 0,
         data: Data::Memory,
@@ -61,19 +77,14 @@ pub fn options() -> Options {
         response_window: TimeDelta::days(14),
         expiring_before: TimeDelta::days(3),
         sweep_every: None,
-        dynamodb_endpoint: None,
+        dynamodb_endpoint: setting("COSELL_ENGINE"),
+        dynamodb_access_key: format!("test{}x{number}", std::process::id()),
         events_endpoint: None,
         // Most suites look at what requests do to the table, and at nothing that happens by itself.
         stream: false,
         secret: SECRET.to_owned(),
         clock_ahead: TimeDelta::zero(),
     }
-}
-
-/// How many times the short size a suite runs: `COSELL_SIZE`, else 1.
-#[expect(clippy::disallowed_methods, reason = "no setting of the exchange")]
-pub fn size() -> usize {
-    std::env::var("COSELL_SIZE").map_or(1, |size| size.parse().expect("COSELL_SIZE is a number"))
 }
 
 /// Numbers that look like chance, the same for the same seed.
@@ -96,22 +107,12 @@ impl Dice {
         &of[self.roll(of.len())]
     }
 
-    /// A seed that differs from run to run: `COSELL_SEED`, printed so that a run can be repeated.
-    #[expect(clippy::disallowed_methods, reason = "no setting of the exchange")]
+    /// Dice of the suite's [`seed`], printed so that a run can be repeated.
     pub fn seeded(suite: &str) -> Self {
-        let given = std::env::var("COSELL_SEED").ok();
-        let seed = given.map_or_else(
-            || u64::try_from(edge::entropy::entropy() >> 64).expect("half of it"),
-            |seed| seed.parse().expect("COSELL_SEED is a number"),
-        );
+        let seed = seed();
         println!("{suite}: COSELL_SEED={seed}");
         Self(seed)
     }
-}
-
-/// How many times the short size a suite runs: `COSELL_SIZE`, else 1.
-pub fn size() -> usize {
-    setting("COSELL_SIZE").map_or(1, |size| size.parse().expect("COSELL_SIZE is a number"))
 }
 
 /// What random suites start from: `COSELL_SEED`, else the time. They print it when they fail.
@@ -123,11 +124,6 @@ pub fn seed() -> u64 {
 /// The file with the script that is to be run instead of random ones: `COSELL_REPLAY`.
 pub fn replay() -> Option<PathBuf> {
     setting("COSELL_REPLAY").map(PathBuf::from)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one home of the settings of the suites")]
-fn setting(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 /// What every world holds. `secret-erp` is not co-sell ready, `erp` can be registered, and `litware` has no solution at all.

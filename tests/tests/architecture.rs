@@ -184,6 +184,27 @@ fn dependencies_point_down() {
     );
 }
 
+/// A feature that nobody asked for is code that nobody asked for.
+#[test]
+fn every_dependency_says_why_it_has_the_features_that_it_has() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let (_, dependencies) = manifest.split_once("[workspace.dependencies]\n").expect("dependencies");
+    let (dependencies, _) = dependencies.split_once("\n[").expect("an end");
+    let lines: Vec<&str> = dependencies.lines().collect();
+    for pair in lines.windows(2) {
+        let is_ours = pair[1].contains("path = ");
+        if !pair[1].is_empty() && !pair[1].starts_with('#') && !is_ours {
+            assert!(pair[0].starts_with("# "), "no reason above: {}", pair[1]);
+        }
+    }
+    // What a package names itself, it gives a reason for as well.
+    let local = std::fs::read_to_string(root().join("infra/local/Cargo.toml")).expect("a manifest");
+    assert!(
+        local.contains("others have not been probed.\ndynoxide-rs"),
+        "the engine's version"
+    );
+}
+
 #[test]
 fn every_package_is_under_the_workspaces_lints() {
     let graph = Graph::new();

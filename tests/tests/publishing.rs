@@ -342,6 +342,8 @@ async fn a_stack_that_starts_again_goes_on_where_it_stopped() {
     let bus = FakeBus::start(Manner::Takes).await;
     let start = |stream| Options {
         data: data.clone(),
+        // A file is the embedded engine's.
+        dynamodb_endpoint: None,
         events_endpoint: Some(bus.url.clone()),
         stream,
         ..options()

@@ -88,7 +88,12 @@ impl Gateway {
         let Some((route, parameters)) = find(&self.routes, parts.method.as_str(), &path) else {
             return message(StatusCode::NOT_FOUND, "Not Found");
         };
-        let authorization = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        // Several are joined by a comma, as all headers are, and then hold no token.
+        let mut authorization = parts.headers.get_all(AUTHORIZATION).iter();
+        let authorization = match (authorization.next(), authorization.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        };
         let Some(claims) = self.authorizer.claims(authorization) else {
             let mut response = message(StatusCode::UNAUTHORIZED, "Unauthorized");
             response

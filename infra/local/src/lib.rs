@@ -66,6 +66,8 @@ use stream::Reader;
 pub const TABLE: &str = "cosell";
 /// The bus's name, which on AWS is that of the stack.
 pub const BUS: &str = "cosell";
+/// The access key for engines that check none.
+pub const ACCESS_KEY: &str = "local";
 /// How long running requests, and a running sweep, may take to finish at the end.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -86,6 +88,8 @@ pub struct Options {
     pub sweep_every: Option<Duration>,
     /// An engine to use instead of the embedded one: `http://` or `https://`.
     pub dynamodb_endpoint: Option<String>,
+    /// What the stack calls itself there. DynamoDB Local keeps a database for each access key; no local engine checks it.
+    pub dynamodb_access_key: String,
     /// Where to publish instead of at the bus of the stack: `http://` or `https://`.
     pub events_endpoint: Option<String>,
     /// Whether the stream of the table is read. Without, events stay where they are: for who counts what else is asked of the
@@ -170,7 +174,11 @@ pub struct Stack {
 impl Stack {
     /// Starts a stack; it is ready when this returns.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let template = Template::embedded()?;
+        let mut template = Template::embedded()?;
+        if !options.stream && options.dynamodb_endpoint.is_some() {
+            // DynamoDB Local fails now and then where several write at once to what has a stream.
+            template.table.stream_specification = None;
+        }
         // First, because it is what fails most often.
         let (listener, address) = listen(options.port).await?;
         if let Some(url) = &options.events_endpoint
@@ -351,7 +359,7 @@ fn config(options: &Options, engine: &str, events: &str, queues: &BTreeMap<Strin
         aws: Aws {
             // Local engines check neither region nor credentials, but there have to be some.
             region: "local".to_owned(),
-            credentials: Credentials::new("local", "local", None, None, "local"),
+            credentials: Credentials::new(&options.dynamodb_access_key, "local", None, None, "local"),
             endpoints: Endpoints {
                 dynamodb: Some(engine.to_owned()),
                 event_bridge: Some(event_bridge.to_owned()),

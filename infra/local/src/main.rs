@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
-use local::{BUS, Claims, Data, Options, Progress, Stack, TABLE};
+use local::{ACCESS_KEY, BUS, Claims, Data, Options, Progress, Stack, TABLE};
 use serde_json::json;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -189,6 +189,7 @@ async fn start(start: Start, port: u16, secret: String) -> Outcome {
         expiring_before: start.expiring_before,
         sweep_every: start.sweep_rate.0,
         dynamodb_endpoint: start.dynamodb_endpoint,
+        dynamodb_access_key: ACCESS_KEY.to_owned(),
         events_endpoint: start.events_endpoint,
         stream: true,
         secret,

@@ -666,7 +666,62 @@ fn resolve(value: &mut Value, defaults: &BTreeMap<String, Value>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
+
+    /// A few lines of the template in other places, twice, indented otherwise or broken: it can be run, or it is told why not.
+    #[test]
+    fn a_broken_template_is_refused() {
+        let lines: Vec<&str> = TEMPLATE.lines().collect();
+        let garbage = prop_oneof![
+            Just("  "),
+            Just("- "),
+            Just("&a [*a]"),
+            Just("*b"),
+            Just("!GetAtt"),
+            Just("\u{0}"),
+            Just(": {")
+        ];
+        let edits = vec((any::<Index>(), any::<Index>(), 0..4_u8, garbage), 1..4);
+        // Each reads the whole template.
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+            cases: 40,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        });
+        let result = runner.run(&edits, |edits| {
+            let mut lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+            for (at, to, kind, garbage) in edits {
+                let (at, to) = (at.index(lines.len()), to.index(lines.len()));
+                match kind {
+                    0 => drop(lines.remove(at)),
+                    1 => lines.swap(at, to),
+                    2 => lines[at].insert_str(0, garbage),
+                    _ => lines[at].push_str(garbage),
+                }
+            }
+            if let Err(why) = Template::parse(&lines.join("\n")) {
+                prop_assert!(!why.is_empty());
+            }
+            Ok(())
+        });
+        assert!(result.is_ok(), "{result:?}");
+    }
+
+    #[test]
+    fn a_template_that_grows_without_end_is_refused() {
+        let nested = format!("Resources: {}{}", "[".repeat(1_000), "]".repeat(1_000));
+        assert!(Template::parse(&nested).is_err());
+        let levels = (1..30).map(|level| {
+            let before = format!("*a{}", level - 1);
+            format!("a{level}: &a{level} [{}]\n", [before.as_str(); 10].join(", "))
+        });
+        let laughs = format!("a0: &a0 ha\n{}Resources: *a29\n", levels.collect::<String>());
+        assert!(Template::parse(&laughs).is_err());
+    }
 
     #[test]
     fn the_template_of_the_repository_can_be_run() {

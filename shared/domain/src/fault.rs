@@ -57,14 +57,25 @@ pub struct Fault {
     pub allowed: Vec<&'static str>,
 }
 
-/// All faults of one request.
+/// The most faults of one request that are told. A body of a few bytes for each fault could have tens of thousands, and an
+/// answer that names them all is more than Lambda passes on.
+const MOST: usize = 1_000;
+
+/// All faults of one request, as far as they are told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
 impl Faults {
-    /// Adds one.
+    /// Adds one. After very many, the last one says that there are more.
     pub fn push(&mut self, fault: Fault) {
-        self.0.push(fault);
+        match self.0.len() {
+            ..MOST => self.0.push(fault),
+            MOST => {
+                let message = format!("has more faults than the {MOST} that are listed here");
+                self.0.push(Flaw::new("tooMany", message).at(""));
+            }
+            _ => {}
+        }
     }
 
     /// Keeps the value, or notes what is wrong with it.
@@ -88,6 +99,14 @@ impl Faults {
     }
 }
 
+impl FromIterator<Fault> for Faults {
+    fn from_iter<I: IntoIterator<Item = Fault>>(found: I) -> Self {
+        let mut faults = Self::default();
+        found.into_iter().for_each(|fault| faults.push(fault));
+        faults
+    }
+}
+
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.0.iter().enumerate() {
@@ -95,5 +114,26 @@ impl fmt::Display for Faults {
             write!(f, "{separator}{} {}", fault.pointer, fault.message)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_are_told_as_an_answer_holds() {
+        let many = |count: usize| (0..count).map(|index| Flaw::new("wrongType", "is wrong").at(format!("/{index}")));
+        let all: Faults = many(MOST).collect();
+        assert_eq!(all.0.len(), MOST);
+        assert!(all.0.iter().all(|fault| fault.code == "wrongType"));
+        let more: Faults = many(100_000).collect();
+        assert_eq!(more.0[..MOST], all.0[..]);
+        let last = [("", "tooMany", "has more faults than the 1000 that are listed here")];
+        let told = more.0[MOST..].iter();
+        assert!(
+            told.map(|fault| (fault.pointer.as_str(), fault.code, fault.message.as_str()))
+                .eq(last)
+        );
     }
 }

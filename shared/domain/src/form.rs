@@ -53,8 +53,9 @@ impl<T: FromJson, const MIN: usize, const MAX: usize> FromJson for List<T, MIN, 
             let message = format!("must have at least {MIN} items, not {}", items.len());
             faults.push(Flaw::new("tooFew", message).at(pointer));
         }
+        // What comes after the most that may be there is not even looked at.
         let read = |(index, item)| T::from_json(item, &format!("{pointer}/{index}"), faults);
-        let list = Self(items.iter().enumerate().map(read).collect());
+        let list = Self(items.iter().take(MAX).enumerate().map(read).collect());
         if items.len() > MAX {
             let message = format!("must have at most {MAX} items, not {}", items.len());
             faults.push(Flaw::new("tooMany", message).at(pointer));
@@ -194,6 +195,16 @@ mod tests {
 
     use super::*;
     use crate::text::DealName;
+
+    #[test]
+    fn what_is_beyond_the_end_of_a_list_is_not_read() {
+        let mut faults = Faults::default();
+        let value = json!(["", "x", 1, 2, 3]);
+        assert_eq!(List::<DealName, 0, 3>::from_json(&value, "/list", &mut faults), None);
+        let found: Vec<_> = faults.0.iter().map(|f| (f.pointer.as_str(), f.code)).collect();
+        let expected = [("/list/0", "empty"), ("/list/2", "wrongType"), ("/list", "tooMany")];
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn all_faults_are_found_each_with_its_place() {

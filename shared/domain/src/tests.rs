@@ -8,6 +8,7 @@ mod properties;
 mod records;
 mod registration;
 mod requests;
+mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;

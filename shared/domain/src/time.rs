@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Days, NaiveDate, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 
 use crate::fault::Flaw;
 use crate::form::Parse;
@@ -18,11 +18,13 @@ impl Timestamp {
         Self(DateTime::from_timestamp_millis(at.timestamp_millis()).unwrap_or(at))
     }
 
-    /// Reads RFC 3339.
+    /// Reads RFC 3339. An offset may lead out of the years of four digits, where text no longer sorts as time does.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
         DateTime::parse_from_rfc3339(text)
+            .ok()
             .map(|at| Self::from_datetime(at.to_utc()))
-            .map_err(|_| {
+            .filter(|at| (0..=9_999).contains(&at.0.year()))
+            .ok_or_else(|| {
                 Flaw::new(
                     "invalidTimestamp",
                     "must be an RFC 3339 timestamp such as 2026-11-21T09:30:00Z",
@@ -67,8 +69,12 @@ pub struct Date(NaiveDate);
 impl Date {
     /// Reads `YYYY-MM-DD`.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
-        // chrono also takes `2026-1-5` and years beyond four digits; the contract does not.
-        let strict = text.len() == 10 && text.as_bytes()[0].is_ascii_digit();
+        // chrono also takes `2026-1-5`, `2026- 1- 5` and years beyond four digits; the contract does not.
+        let strict = text.len() == 10
+            && text.bytes().enumerate().all(|(index, byte)| match index {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
         NaiveDate::parse_from_str(text, "%Y-%m-%d")
             .ok()
             .filter(|_| strict)
@@ -143,6 +149,9 @@ mod tests {
             "2026-01-05T00:00:00Z",
             "",
             "+2026-01-5",
+            "2026- 1- 5",
+            "2026-01- 5",
+            " 2026-01-5",
             "٢٠٢٦-01-05",
         ] {
             assert_eq!(

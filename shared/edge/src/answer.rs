@@ -109,8 +109,15 @@ impl Answer {
 /// The entity tag of a representation, quotes included: `"<version>-<16 hex digits of its SHA-256>"`. The version is what
 /// `If-Match` compares; the digest makes `If-None-Match` notice what changed without a new version of the view.
 pub fn etag(version: u64, representation: &str) -> String {
-    let digest = format!("{:x}", Sha256::digest(representation));
-    format!("\"{version}-{}\"", &digest[..16])
+    let digest = Sha256::digest(representation);
+    format!("\"{version}-{}\"", hex(&digest[..8]))
+}
+
+/// Two hex digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |hex, byte| {
+        format!("{hex}{byte:02x}")
+    })
 }
 
 impl From<Answer> for Response<Body> {

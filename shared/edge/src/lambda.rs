@@ -4,12 +4,17 @@
 //! error and keeps the process.
 
 use std::convert::Infallible;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_http::http::header::HOST;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Request, Response};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, Service, service_fn};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -61,8 +66,8 @@ where
 {
     telemetry::init();
     let (app, handler) = (&App::new(Config::from_env()?), &handler);
-    lambda_http::run(service_fn(|request| async move {
-        Ok::<_, Infallible>(respond(function, app, request, handler).await)
+    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| async move {
+        translate(function, app, event, handler).await
     }))
     .await
 }
@@ -75,12 +80,72 @@ where
     Fut: Future<Output = Result<Answer, Problem>> + Send,
 {
     let request: LambdaRequest = serde_json::from_value(event).map_err(|error| error.to_string())?;
-    let handler = &handler;
+    let event = LambdaEvent::new(request, Context::default());
+    let response = translate(function, app, event, &handler).await;
+    serde_json::to_value(response.map_err(|failure| failure.to_string())?).map_err(|error| error.to_string())
+}
+
+/// One event of API Gateway in, one answer in its format out.
+async fn translate<F, Fut>(
+    function: &'static str,
+    app: &App,
+    mut event: LambdaEvent<LambdaRequest>,
+    handler: &F,
+) -> Result<impl Serialize + use<F, Fut>, Failure>
+where
+    F: Fn(App, Request) -> Fut + Sync,
+    Fut: Future<Output = Result<Answer, Problem>> + Send,
+{
+    if let LambdaRequest::ApiGatewayV2(http) = &mut event.payload {
+        make_usable(http)?;
+    }
     let mut service = Adapter::from(service_fn(|request| async move {
         Ok::<_, Infallible>(respond(function, app, request, handler).await)
     }));
-    let Ok(response) = service.call(LambdaEvent::new(request, Context::default())).await;
-    serde_json::to_value(response).map_err(|error| error.to_string())
+    let Ok(response) = service.call(event).await;
+    Ok(response)
+}
+
+/// The longest path and query, in percent-encoded form, of which `http` makes a URI. API Gateway itself takes 10 KB.
+const MAX_URI: usize = 60_000;
+
+/// Leaves nothing in an event over which `lambda_http` would panic, for callers decide what some of it says: it makes a URI of
+/// the path and the query as they came, takes any host for right, and any body for Base64 that is said to be.
+fn make_usable(event: &mut ApiGatewayV2httpRequest) -> Result<(), Failure> {
+    let unusable = |what: &str| Failure::new("BadEvent", format!("The event has no usable {what}."));
+    // Nothing here asks under which name the API was called.
+    event.headers.remove(HOST);
+    event.request_context.domain_name = None;
+    let path = event.raw_path.as_deref().unwrap_or_default();
+    let stage = event.request_context.stage.as_deref().unwrap_or_default();
+    if !path.starts_with('/') || 3 * (path.len() + stage.len()) > MAX_URI {
+        return Err(unusable("path"));
+    }
+    if let Some(query) = &mut event.raw_query_string {
+        *query = encoded(query);
+        if query.len() > MAX_URI / 3 {
+            return Err(unusable("query"));
+        }
+    }
+    let body = event.body.as_deref().unwrap_or_default();
+    if event.is_base64_encoded && STANDARD.decode(body).is_err() {
+        return Err(unusable("body"));
+    }
+    Ok(())
+}
+
+/// A query with everything percent-encoded that a URI cannot have. It means the same.
+fn encoded(query: &str) -> String {
+    let mut encoded = String::with_capacity(query.len());
+    for byte in query.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // A `String` takes whatever it is given.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// Why a function that nobody calls over HTTP failed. Whoever invoked it sees both parts, so nothing internal gets in.
@@ -238,6 +303,41 @@ mod tests {
         assert_eq!(answer["isBase64Encoded"], false);
         let body: Value = serde_json::from_str(answer["body"].as_str().expect("text")).expect("JSON");
         assert_eq!(body["code"], "forbidden");
+    }
+
+    /// `lambda_http` would panic over each of these.
+    #[tokio::test]
+    async fn what_a_caller_decides_of_an_event_does_no_harm() {
+        let event = |name: &str, value: Value| {
+            let mut event = testing::event("POST", "/v1/opportunities");
+            event["body"] = "{}".into();
+            event[name] = value;
+            event
+        };
+        for usable in [
+            event("rawQueryString", "a=<\"ü`>&b={|}^\\ #\u{0}".into()),
+            event("rawPath", "/v1/a b<\"ü`>{|}^\\#?[".into()),
+            event("headers", json!({"host": "[::", "x-forwarded-proto": "☃"})),
+            event("headers", json!({"host": "a b:99999999"})),
+        ] {
+            let answer = invoke(usable.clone()).await;
+            assert_eq!(answer.expect("an answer")["statusCode"], 201, "{usable}");
+        }
+        for (unusable, what) in [
+            (event("rawPath", "v1".into()), "path"),
+            (event("rawPath", format!("/{}", "ü".repeat(10_000)).into()), "path"),
+            (event("rawQueryString", "ü".repeat(10_000).into()), "query"),
+            (event("isBase64Encoded", true.into()), "body"),
+        ] {
+            let expected = format!("BadEvent: The event has no usable {what}.");
+            assert_eq!(invoke(unusable).await, Err(expected));
+        }
+    }
+
+    #[test]
+    fn an_encoded_query_says_the_same() {
+        assert_eq!(encoded("q=b%C3%BC+a&x=1,2"), "q=b%C3%BC+a&x=1,2");
+        assert_eq!(encoded("q=ü \"#"), "q=%C3%BC%20%22%23");
     }
 
     #[tokio::test]

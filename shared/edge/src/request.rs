@@ -12,6 +12,7 @@ use serde_json::error::Category;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::answer::hex;
 use crate::problem::Problem;
 
 /// The most that a body may have, after API Gateway's base64 is undone: 256 KiB.
@@ -88,11 +89,11 @@ pub fn no_body(request: &Request) -> Result<(), Problem> {
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
         Flaw::new("unknownField", "is not a field here; there is none").at(pointer)
     };
-    let faults: Vec<_> = members.map(unknown).collect();
+    let faults: Faults = members.map(unknown).collect();
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(Problem::invalid(Faults(faults)))
+        Err(Problem::invalid(faults))
     }
 }
 
@@ -359,7 +360,7 @@ pub fn fingerprint(request: &Request) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    format!("{:x}", hash.finalize())
+    hex(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -363,9 +363,16 @@ pub(crate) fn tab_split(at: Timestamp) -> String {
     format!("{at}#")
 }
 
-/// The deal of a `tabSk`.
+/// The deal of a `tabSk`; `None` for what is none.
 pub(crate) fn deal_of_tab_sk(tab_sk: &str) -> Option<DealId> {
-    tab_sk.rsplit_once('#').and_then(|(_, id)| DealId::parse(id).ok())
+    let (at, id) = tab_sk.split_once('#')?;
+    let at = Timestamp::parse(at).ok().filter(|parsed| parsed.to_string() == at);
+    at.and_then(|_| DealId::parse(id).ok())
+}
+
+/// Whether that is an id as events, notes and attempts have it.
+pub(crate) fn is_ulid(text: &str) -> bool {
+    Ulid::from_string(text).is_ok_and(|ulid| ulid.to_string() == text)
 }
 
 /// A digest, since a name can be longer than a key may be.

@@ -138,7 +138,7 @@ impl Store {
                 since: query.now,
                 places: vec![Place::Start; ranges.len()],
             },
-            Some(Ok(cursor)) if cursor.places.len() == ranges.len() => cursor,
+            Some(Ok(cursor)) if cursor.is_within(&ranges) => cursor,
             Some(_) => return Ok(Err(CursorError)),
         };
         let mut streams = Vec::new();
@@ -175,6 +175,7 @@ impl Store {
         }
         let tab_pk = keys::tab_pk(&query.by.organization, direction, range.stage());
         let wanted = query.limit + 1;
+        let split = split(since);
         let mut start = match &place {
             Place::After(after) => exclusive_start(query, &tab_pk, after),
             Place::Start | Place::End => None,
@@ -202,8 +203,6 @@ impl Store {
                 Range::Accepted | Range::Archived => request.key_condition_expression("tabPk = :tab"),
             };
             if range.stage() == Stage::Received {
-                // At `respondBy` itself it has lapsed.
-                let split = keys::tab_split(since.plus(chrono::TimeDelta::milliseconds(1)));
                 request = request.expression_attribute_values(":split", keys::text(&split));
             }
             let answer = request.send().await?;
@@ -265,6 +264,30 @@ impl Stream {
     }
 }
 
+/// What parts the pending from what has lapsed: at `respondBy` itself it has.
+fn split(since: Timestamp) -> String {
+    keys::tab_split(since.plus(chrono::TimeDelta::milliseconds(1)))
+}
+
+impl Cursor {
+    /// Whether it has a place in each of the ranges. The database refuses to start outside of what it is asked for.
+    fn is_within(&self, ranges: &[Range]) -> bool {
+        let split = split(self.since);
+        let within = |(place, range): (&Place, &Range)| match place {
+            Place::Start | Place::End => true,
+            Place::After(after) => {
+                keys::deal_of_tab_sk(after).is_some()
+                    && match range {
+                        Range::Pending => *after >= split,
+                        Range::Lapsed => *after < split,
+                        Range::Accepted | Range::Archived => true,
+                    }
+            }
+        };
+        self.places.len() == ranges.len() && self.places.iter().zip(ranges).all(within)
+    }
+}
+
 /// The index key that a place stands for: all of it follows from the sort key and the organization.
 fn exclusive_start(query: &ListQuery, tab_pk: &str, after: &str) -> Option<Item> {
     let id: DealId = keys::deal_of_tab_sk(after)?;
@@ -278,5 +301,41 @@ fn tab_sk(item: &Item) -> Result<String, Error> {
     match item.get(keys::TAB_SK) {
         Some(AttributeValue::S(text)) => Ok(text.clone()),
         _ => Err(Error::Corrupt("an index entry without a sort key".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_lies_in_its_range() {
+        let since = Timestamp::parse("2026-11-21T09:00:00Z").expect("an instant");
+        let at = |time: &str| Place::After(format!("2026-11-21T{time}Z#01ARZ3NDEKTSV4RRFFQ69G5FAV"));
+        let within = |range, place| {
+            let places = vec![place];
+            Cursor { since, places }.is_within(&[range])
+        };
+        for place in [Place::Start, Place::End, at("09:00:00.001")] {
+            assert!(within(Range::Pending, place));
+        }
+        assert!(within(Range::Lapsed, at("09:00:00.000")));
+        assert!(!within(Range::Lapsed, at("09:00:00.001")) && !within(Range::Pending, at("09:00:00.000")));
+        assert!(within(Range::Accepted, at("09:00:00.000")) && within(Range::Archived, at("23:00:00.000")));
+        for wrong in [
+            "",
+            "end#",
+            "ORG#contoso",
+            "2026-11-21T09:00:00Z#01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "2026-11-21T09:00:00.000Z#x",
+            "2026-11-21T09:00:00.000Z#x#01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        ] {
+            assert!(!within(Range::Accepted, Place::After(wrong.to_owned())), "{wrong}");
+        }
+        let none = Cursor {
+            since,
+            places: Vec::new(),
+        };
+        assert!(!none.is_within(&[Range::Accepted]));
     }
 }

@@ -105,7 +105,8 @@ impl Store {
         let place = match walk.cursor.map(|text| Cursor::decode(text, &scope)) {
             None => None,
             Some(Ok(Cursor { places, .. })) => match places.as_slice() {
-                [Place::After(sk)] => Some(sk.clone()),
+                // Another place is outside of what is read, which the database refuses.
+                [Place::After(sk)] if sk.strip_prefix(walk.prefix).is_some_and(keys::is_ulid) => Some(sk.clone()),
                 _ => return Ok(Err(CursorError)),
             },
             Some(Err(error)) => return Ok(Err(error)),
