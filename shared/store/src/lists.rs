@@ -325,7 +325,7 @@ mod tests {
         for wrong in [
             "",
             "end#",
-            "ORG#contoso",
+            "contoso#x",
             "2026-11-21T09:00:00Z#01ARZ3NDEKTSV4RRFFQ69G5FAV",
             "2026-11-21T09:00:00.000Z#x",
             "2026-11-21T09:00:00.000Z#x#01ARZ3NDEKTSV4RRFFQ69G5FAV",
