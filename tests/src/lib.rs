@@ -6,9 +6,9 @@
 )]
 
 pub mod bus;
-pub mod linear;
 pub mod consistency;
 pub mod faults;
+pub mod linear;
 pub mod mutation;
 pub mod receiver;
 

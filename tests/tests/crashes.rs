@@ -234,7 +234,7 @@ async fn a_program_that_is_killed_at_any_moment_loses_nothing() {
     let mut dice = Dice::seeded("crashes");
     let first = Running::start(&program, &data, &bus).await;
     let port = first.url.rsplit(':').next().expect("a port").parse().expect("a port");
-    local::import(port, tests::CATALOG).await.expect("imported");
+    local::import(port, tests::CATALOG, |_| ()).await.expect("imported");
     first.kill().await;
 
     let mut all: Vec<Sent> = Vec::new();
