@@ -14,7 +14,7 @@ pub type Table = BTreeMap<(String, String), Item>;
 /// Requests that are on their way at once.
 const AT_ONCE: usize = 16;
 /// So many deals are always looked at one by one.
-const SOME: usize = 200;
+const SOME: usize = 80;
 
 fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     item[name].as_str().unwrap_or_default()
