@@ -331,8 +331,9 @@ impl Player {
     /// The request of a step; none if it is to repeat one where there is none.
     fn request(&self, step: &Step) -> Option<Request> {
         if let Ask::Again { which, same } = step.ask {
-            let index = usize::from(which) % self.keyed.len().max(1);
-            let mut request = self.keyed.get(index)?.clone();
+            // One of the last, so that it stays the same one when steps before it are left out.
+            let mut last = self.keyed.iter().rev();
+            let mut request = last.nth(usize::from(which) % self.keyed.len().clamp(1, 12))?.clone();
             if !same {
                 // The same to a reader, and not to the byte.
                 request.body = request.body.map(|body| format!("{body} "));
@@ -739,6 +740,23 @@ impl Player {
             }));
             for listing in listings {
                 self.list(who, None, listing).await?;
+            }
+            // What changed at the very instant that is asked for belongs to it.
+            for deal in (0..self.model.deals.len()).filter(|deal| deal % 3 == 0) {
+                if self.model.version(who.org, deal, now()).is_some() {
+                    let tab = usize::from(self.model.owner(deal) == who.org);
+                    let since = Some(0);
+                    self.list(
+                        who,
+                        Some(deal),
+                        Listing {
+                            tab,
+                            since,
+                            ..everything
+                        },
+                    )
+                    .await?;
+                }
             }
         }
         self.told().await
