@@ -89,6 +89,8 @@ impl Manner {
 pub enum Lasts {
     /// The first attempt at one call.
     Once,
+    /// So many attempts, at that call and at those after it.
+    Times(usize),
     /// That call and every one after it.
     On,
 }
@@ -194,6 +196,11 @@ impl Proxy {
         let manner = match &mut state.plan {
             Plan::Nothing => None,
             Plan::At(call, manner, Lasts::Once) => (number == *call && state.struck.insert(number)).then_some(*manner),
+            Plan::At(call, manner, Lasts::Times(left)) => {
+                let strikes = number >= *call && *left > 0 && manner.happens_to(operation);
+                *left -= usize::from(strikes);
+                strikes.then_some(*manner)
+            }
             Plan::At(call, manner, Lasts::On) => (number >= *call).then_some(*manner),
             Plan::Random(dice, one_in) => (dice.roll(*one_in) == 0).then(|| {
                 // What takes seconds is rare, so that a load of commands does not only wait.

@@ -852,6 +852,21 @@ async fn every_call_of_a_delivery_may_fail() {
     assert_eq!(delivered, expected);
 }
 
+/// The answer was lost, and the SDK asks again before the transaction is over, more often than it repeats anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_transaction_that_is_still_running_is_waited_for() {
+    let world = World::start().await;
+    let (faulty, proxy) = behind_a_proxy(&world, options()).await;
+    let path = world.deal(&["fabrikam"]).await;
+    proxy.strike(0, Manner::InProgress, Lasts::Times(7));
+    let fabrikam = faulty.admin("fabrikam");
+    let answer = fabrikam
+        .post(&format!("{path}/response"), &json!({"decision": "accept"}))
+        .await;
+    assert_eq!(answer.is(200).standing(), "accepted");
+    assert_eq!(proxy.strikes()[&Manner::InProgress], 7);
+}
+
 /// A test event is sent before that is recorded: what is repeated has the same id.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_test_of_a_webhook_that_is_repeated_keeps_its_id() {
