@@ -225,7 +225,8 @@ async fn an_import_that_broke_off_goes_on_where_it_stopped() {
     let report = world.stack.import(&text).await.expect("imported");
     let count = |name: &str| report[name].as_u64().expect("a count");
     assert_eq!((count("read"), count("created") + count("unchanged")), (400, 400));
-    assert!(count("unchanged") > 0 && count("created") > 0, "{report}");
+    // How much is left to do depends on when it broke off.
+    assert!(count("unchanged") > 0, "{report}");
     assert_eq!(world.dump().await, whole.dump().await);
 }
 
