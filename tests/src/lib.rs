@@ -332,7 +332,10 @@ impl World {
 
     /// The table itself, past whatever stands between.
     pub fn table(&self) -> aws_sdk_dynamodb::Client {
-        engine(&self.engine)
+        // With the key of its stack: an engine may keep a database for each.
+        let mut aws = self.stack.app().config.aws.clone();
+        aws.endpoints.dynamodb = Some(self.engine.clone());
+        aws.dynamodb()
     }
 
     /// Everything in the table, by keys.
