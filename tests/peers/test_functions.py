@@ -14,6 +14,8 @@ from support import ROOT, Process, free_port, functions, payload, poll, request
 NAMES = sorted(functions().values())
 # What the demo's data makes of the payloads; the rest is about a deal that is not there, which is a 404.
 STATUS = {"create": [201], "list": [200], "summary": [200], "notifications": [200], "directory": [200],
+          # Its tag is of no version that there is.
+          "organization": [412],
           # The host of the payload is not there. A resolver that promises more than there is would make it 201.
           "webhooks": [422, 201]}
 
