@@ -4,14 +4,15 @@
 //! needs no read, and meets no other writer. Who is listed how often is sorted out when somebody asks, over a bounded number of
 //! the newest.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::TimeDelta;
 use domain::contacts::{RecentContacts, Use};
 use domain::{Actor, Opportunity, Person, RecentContact, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::cursor::{Cursor, CursorError, Place};
-use crate::records::{PersonRecord, from_item, read_time, to_item};
+use crate::cursor::{CursorError, place_after, place_of};
+use crate::records::{PersonRecord, from_item, read_time};
+use crate::transaction::put;
 use crate::{Error, Store, keys};
 
 /// How long a team counts as used of late, and personal data is kept for it.
@@ -59,12 +60,7 @@ impl Store {
             team: view.team.iter().map(PersonRecord::of).collect(),
             expires_at: view.updated_at.plus(LIFE).datetime().timestamp(),
         };
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(to_item(&record)?))
-            .condition_expression("attribute_not_exists(pk)");
-        let put = put.build().map_err(|error| Error::Refused(error.into()))?;
-        Ok(Some(TransactWriteItem::builder().put(put).build()))
+        put(self.put(&record)?.condition_expression("attribute_not_exists(pk)")).map(Some)
     }
 
     /// The people of the teams that the caller may see, each once, newest first: one Query for each fifty teams, until there
@@ -77,13 +73,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Result<ContactsPage, CursorError>, Error> {
         let scope = format!("{}/{}/{:?}", by.organization, keys::CONTACTS, by.access);
-        let after = match cursor.map(|text| Cursor::decode(text, &scope)) {
-            None => None,
-            Some(Ok(Cursor { places, .. })) => match places.as_slice() {
-                [Place::After(place)] => Some(place.clone()),
-                _ => return Ok(Err(CursorError)),
-            },
-            Some(Err(error)) => return Ok(Err(error)),
+        let after = match cursor.map(|text| place_of(text, &scope)).transpose() {
+            Ok(after) => after,
+            Err(error) => return Ok(Err(error)),
         };
         let mut contacts = RecentContacts::after(after, limit);
         let pages = self
@@ -115,11 +107,7 @@ impl Store {
             }
         }
         let (items, next) = contacts.page();
-        let next = next.map(|place| {
-            let since = Timestamp::from_datetime(chrono::DateTime::UNIX_EPOCH);
-            let places = vec![Place::After(place)];
-            Cursor { since, places }.encode(&scope)
-        });
+        let next = next.map(|place| place_after(&place, &scope));
         Ok(Ok(ContactsPage { items, next }))
     }
 }

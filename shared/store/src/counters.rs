@@ -111,7 +111,6 @@ impl Store {
             &format!("TAB#{direction}#{stage}#{outcome}#{currency}"),
         );
         let update = Update::builder()
-            .table_name(&self.table)
             .set_key(Some(key.attributes()))
             .update_expression(
                 "SET direction = :direction, stage = :stage, outcome = :outcome, currency = :currency \
@@ -124,7 +123,7 @@ impl Store {
             .expression_attribute_values(":currency", keys::text(currency))
             .expression_attribute_values(":count", number(&tally.count))
             .expression_attribute_values(":value", number(&tally.value));
-        built(update)
+        self.update(update)
     }
 
     fn add_to_campaign(
@@ -137,7 +136,6 @@ impl Store {
         let key = keys::counter(organization, deal.id(), &format!("CAMPAIGN#{campaign}"));
         let mut add = "SET campaignId = :campaign ADD deals :deals, won :won, lost :lost".to_owned();
         let mut update = Update::builder()
-            .table_name(&self.table)
             .set_key(Some(key.attributes()))
             .expression_attribute_values(":campaign", keys::text(campaign.as_str()))
             .expression_attribute_values(":deals", number(&tally.deals))
@@ -148,7 +146,7 @@ impl Store {
             add = format!("{add}, {WON_VALUE}{code} :{code}");
             update = update.expression_attribute_values(format!(":{code}"), number(value));
         }
-        built(update.update_expression(add))
+        self.update(update.update_expression(add))
     }
 
     /// What was still received when it was last written and has lapsed since: as stored, and as it stands.
@@ -181,11 +179,6 @@ impl Store {
         });
         pairs.collect()
     }
-}
-
-fn built(update: aws_sdk_dynamodb::types::builders::UpdateBuilder) -> Result<TransactWriteItem, Error> {
-    let update = update.build().map_err(|error| Error::Refused(error.into()))?;
-    Ok(TransactWriteItem::builder().update(update).build())
 }
 
 fn number(value: &impl ToString) -> AttributeValue {

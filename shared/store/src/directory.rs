@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, TransactWriteItem, Update};
 use domain::suggest::Entry;
 use domain::{
     Catalog, CatalogSolution, CustomerId, DirectoryCustomer, Flaw, Organization, OrganizationId, OrganizationKind,
@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Cancelled, cancellation};
 use crate::keys::Key;
-use crate::records::{AddressRecord, from_item, to_item};
+use crate::records::{AddressRecord, from_item, read, text, to_item};
+use crate::transaction::{put, refused};
 use crate::{Error, Item, Store, keys};
 
 /// BatchGetItem takes no more.
@@ -35,6 +36,12 @@ pub enum Imported {
     Unchanged,
     /// It contradicts what is there; the pointer is into the line.
     Refused(&'static str, Flaw),
+}
+
+impl Imported {
+    fn written(was_there: bool) -> Self {
+        if was_there { Self::Updated } else { Self::Created }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -159,7 +166,6 @@ impl Store {
             }
             // An update, not a put: the count of solutions is another writer's.
             let update = Update::builder()
-                .table_name(&self.table)
                 .set_key(Some(key.attributes()))
                 .update_expression(
                     "SET id = :id, #name = :name, kind = :kind, countries = :countries, solutionAreas = :areas, \
@@ -184,21 +190,13 @@ impl Store {
                     .condition_expression("digest = :old")
                     .expression_attribute_values(":old", keys::text(&old.digest)),
             };
-            let mut items = vec![
-                TransactWriteItem::builder()
-                    .update(update.build().map_err(refused)?)
-                    .build(),
-            ];
+            let mut items = vec![self.update(update)?];
             if party.kind == OrganizationKind::Vendor {
                 items.push(self.put_vendor(&party.id)?);
             }
             match self.transact(items).await? {
                 Written::Yes => {
-                    return Ok(if old.is_some() {
-                        Imported::Updated
-                    } else {
-                        Imported::Created
-                    });
+                    return Ok(Imported::written(old.is_some()));
                 }
                 Written::Condition(1) => {
                     let flaw = Flaw::new(
@@ -262,9 +260,7 @@ impl Store {
         let Some(item) = found.values().next() else {
             return Ok(None);
         };
-        let id = item.get("organizationId").and_then(|id| id.as_s().ok());
-        let id = id.ok_or_else(|| Error::Corrupt("the exchange's vendor".into()))?;
-        read(id).map(Some)
+        read(text(item, "organizationId")?).map(Some)
     }
 
     /// Writes a solution, where it is listed, and counts those that are co-sell ready in their publisher's profile.
@@ -314,11 +310,7 @@ impl Store {
                 }
             }
             if let Written::Yes = self.transact(items).await? {
-                return Ok(if old.is_some() {
-                    Imported::Updated
-                } else {
-                    Imported::Created
-                });
+                return Ok(Imported::written(old.is_some()));
             }
         }
         Err(Error::unavailable("the solution kept changing"))
@@ -353,11 +345,7 @@ impl Store {
             }
             let items = self.put_with_entries(&key, &item, &own, old.as_ref())?;
             if let Written::Yes = self.transact(items).await? {
-                return Ok(if old.is_some() {
-                    Imported::Updated
-                } else {
-                    Imported::Created
-                });
+                return Ok(Imported::written(old.is_some()));
             }
         }
         Err(Error::unavailable("the customer kept changing"))
@@ -376,30 +364,25 @@ impl Store {
         let mut whole = found.clone();
         whole.extend(to_item(own)?);
         whole.extend(key.attributes());
-        let put = Put::builder().table_name(&self.table).set_item(Some(whole));
-        let put = match old {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(old) => put
+        let whole = self.put_item(whole);
+        let mut items = vec![put(match old {
+            None => whole.condition_expression("attribute_not_exists(pk)"),
+            Some(old) => whole
                 .condition_expression("digest = :old")
                 .expression_attribute_values(":old", keys::text(&old.digest)),
-        };
-        let mut items = vec![TransactWriteItem::builder().put(put.build().map_err(refused)?).build()];
+        })?];
         for entry in &own.entries {
             let mut item = found.clone();
             item.extend(entry.attributes());
-            let put = Put::builder().table_name(&self.table).set_item(Some(item));
-            items.push(TransactWriteItem::builder().put(put.build().map_err(refused)?).build());
+            items.push(put(self.put_item(item))?);
         }
         let gone = old.into_iter().flat_map(|old| &old.entries);
         for entry in gone.filter(|entry| !own.entries.contains(entry)) {
             let delete = Delete::builder()
                 .table_name(&self.table)
                 .set_key(Some(entry.attributes()));
-            items.push(
-                TransactWriteItem::builder()
-                    .delete(delete.build().map_err(refused)?)
-                    .build(),
-            );
+            let delete = delete.build().map_err(refused)?;
+            items.push(TransactWriteItem::builder().delete(delete).build());
         }
         Ok(items)
     }
@@ -407,25 +390,21 @@ impl Store {
     fn put_vendor(&self, id: &OrganizationId) -> Result<TransactWriteItem, Error> {
         let mut item = keys::vendor().attributes();
         item.insert("organizationId".to_owned(), keys::text(id.as_str()));
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
+        put(self
+            .put_item(item)
             .condition_expression("attribute_not_exists(pk) OR organizationId = :id")
-            .expression_attribute_values(":id", keys::text(id.as_str()));
-        Ok(TransactWriteItem::builder().put(put.build().map_err(refused)?).build())
+            .expression_attribute_values(":id", keys::text(id.as_str())))
     }
 
     fn count_solutions(&self, publisher: &str, step: &str) -> Result<TransactWriteItem, Error> {
-        let id = OrganizationId::parse(publisher).map_err(|flaw| Error::Corrupt(flaw.message))?;
-        let update = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(keys::organization(&id).attributes()))
-            .update_expression("ADD coSellReadySolutions :step")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":step", AttributeValue::N(step.to_owned()));
-        Ok(TransactWriteItem::builder()
-            .update(update.build().map_err(refused)?)
-            .build())
+        let id: OrganizationId = read(publisher)?;
+        self.update(
+            Update::builder()
+                .set_key(Some(keys::organization(&id).attributes()))
+                .update_expression("ADD coSellReadySolutions :step")
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_values(":step", AttributeValue::N(step.to_owned())),
+        )
     }
 
     /// One transaction, again when it only met another one. The SDK makes the token of each.
@@ -507,10 +486,6 @@ enum Written {
     Condition(usize),
 }
 
-fn refused(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::Refused(error.into())
-}
-
 fn digest(record: &impl Serialize) -> String {
     // Fields are written in their order in the code; a change of that only makes the next import write once more.
     let text = serde_json::to_vec(record).unwrap_or_default();
@@ -524,16 +499,12 @@ fn texts(values: &[String]) -> AttributeValue {
     AttributeValue::L(values.iter().map(|value| keys::text(value)).collect())
 }
 
-fn key_of(item: &Item) -> Result<Key, Error> {
-    let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    match (text(keys::PK), text(keys::SK)) {
-        (Some(pk), Some(sk)) => Ok(Key { pk, sk }),
-        _ => Err(Error::Corrupt("an item without a key".into())),
-    }
-}
-
-fn read<T: domain::Parse>(text: &str) -> Result<T, Error> {
-    T::parse(text).map_err(|flaw| Error::Corrupt(flaw.message))
+pub(crate) fn key_of(item: &Item) -> Result<Key, Error> {
+    let part = |name| text(item, name).map(ToOwned::to_owned);
+    Ok(Key {
+        pk: part(keys::PK)?,
+        sk: part(keys::SK)?,
+    })
 }
 
 pub(crate) fn organization(item: &Item) -> Result<Organization, Error> {

@@ -3,12 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Actor, DealId, Opportunity};
 
 use crate::cursor::{Cursor, CursorError, Place};
 use crate::lists::{ListQuery, Page};
-use crate::records::{OpportunityRecord, from_item};
+use crate::records::{OpportunityRecord, from_item, text};
 use crate::{Error, Item, Store, keys};
 
 /// A user marks at most this many deals: what a page of favourites reads.
@@ -84,15 +83,10 @@ impl Store {
             .items()
             .send();
         let items: Vec<Item> = items.collect::<Result<_, _>>().await?;
-        let sk = |item: &Item| {
-            item.get(keys::SK)
-                .and_then(|value: &AttributeValue| value.as_s().ok())
-                .cloned()
-        };
-        Ok(items
+        let deals = items
             .iter()
-            .filter_map(|item| keys::deal_of_favorite(&sk(item)?))
-            .collect())
+            .map(|item| Ok(keys::deal_of_favorite(text(item, keys::SK)?)));
+        deals.filter_map(Result::transpose).collect()
     }
 
     /// One page of what the user has marked, inbound and outbound together, newest change first. Reads all marks, which are

@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use chrono::TimeDelta;
 use domain::{Actor, DealId, Likeness, Opportunity, OrganizationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::cursor::{Cursor, CursorError, Place};
-use crate::deals::jitter;
+use crate::cursor::{CursorError, place_after, place_of};
 use crate::error::{Cancelled, cancellation};
 use crate::partners::alike_count;
-use crate::records::{OpportunityRecord, from_item, to_item};
+use crate::records::{OpportunityRecord, from_item};
+use crate::transaction::{jitter, put};
 use crate::{Error, EventRecord, Item, Store, keys};
 
 /// How long a message can be read.
@@ -195,13 +195,8 @@ impl Store {
                     detail: detail.clone(),
                     expires_at: now.plus(LIFE).datetime().timestamp(),
                 };
-                let put = Put::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(to_item(&record)?))
-                    .condition_expression("attribute_not_exists(pk)")
-                    .build();
-                let put = put.map_err(|error| Error::Refused(error.into()))?;
-                items.push((Part::Other, TransactWriteItem::builder().put(put).build()));
+                let new = self.put(&record)?.condition_expression("attribute_not_exists(pk)");
+                items.push((Part::Other, put(new)?));
             }
         }
         for (recipient, before) in heads {
@@ -219,7 +214,7 @@ impl Store {
                 0 => update,
                 before => update.expression_attribute_values(":before", number(before)),
             };
-            items.push((Part::Other, self.update_item(update)?));
+            items.push((Part::Other, self.update(update)?));
         }
         for (organization, counts) in counts {
             let (listed_in, listed_as) = keys::listed_counts(organization);
@@ -229,31 +224,25 @@ impl Store {
                 .update_expression(format!("SET tabPk = :tabPk, tabSk = :tabSk {adds}"))
                 .expression_attribute_values(":tabPk", keys::text(&listed_in))
                 .expression_attribute_values(":tabSk", keys::text(&listed_as));
-            items.push((Part::Other, self.update_item(adding(update, counts))?));
+            items.push((Part::Other, self.update(adding(update, counts))?));
         }
         for ((likeness, organization), counts) in alike {
             let update = Update::builder()
                 .set_key(Some(keys::alike_of(&likeness, organization).attributes()))
                 .update_expression(adds(counts.len()));
-            items.push((Part::Other, self.update_item(adding(update, counts))?));
+            items.push((Part::Other, self.update(adding(update, counts))?));
         }
         Ok(items)
     }
 
     fn mark_told(&self, event: &EventRecord, now: Timestamp) -> Result<TransactWriteItem, Error> {
-        self.update_item(
+        self.update(
             Update::builder()
                 .set_key(Some(event.key().attributes()))
                 .update_expression("SET toldAt = :now")
                 .condition_expression("attribute_exists(pk) AND attribute_not_exists(toldAt)")
                 .expression_attribute_values(":now", keys::text(&now.to_string())),
         )
-    }
-
-    fn update_item(&self, update: UpdateBuilder) -> Result<TransactWriteItem, Error> {
-        let update = update.table_name(&self.table).build();
-        let update = update.map_err(|error| Error::Refused(error.into()))?;
-        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// What an organization was told after the cursor, oldest first: one Query, as long as nothing has been told for longer
@@ -266,16 +255,13 @@ impl Store {
         now: Timestamp,
     ) -> Result<Result<FeedPage, CursorError>, Error> {
         let scope = format!("{organization}/{}", keys::MESSAGES);
-        let mut after = match cursor.map(|text| Cursor::decode(text, &scope)) {
-            None => 0,
-            Some(Ok(Cursor { places, .. })) => match places.as_slice() {
-                [Place::After(sk)] => match keys::number_of_message(sk) {
-                    Some(number) => number,
-                    None => return Ok(Err(CursorError)),
-                },
-                _ => return Ok(Err(CursorError)),
+        let mut after = match cursor.map(|text| place_of(text, &scope)).transpose() {
+            Ok(None) => 0,
+            Ok(Some(sk)) => match keys::number_of_message(&sk) {
+                Some(number) => number,
+                None => return Ok(Err(CursorError)),
             },
-            Some(Err(error)) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(error)),
         };
         let mut messages = Vec::new();
         loop {
@@ -295,13 +281,8 @@ impl Store {
                 break;
             }
         }
-        let next = (!messages.is_empty()).then(|| {
-            Cursor {
-                since: Timestamp::from_datetime(chrono::DateTime::UNIX_EPOCH),
-                places: vec![Place::After(keys::message(organization, after).sk)],
-            }
-            .encode(&scope)
-        });
+        let last = keys::message(organization, after).sk;
+        let next = (!messages.is_empty()).then(|| place_after(&last, &scope));
         Ok(Ok(FeedPage { messages, next }))
     }
 

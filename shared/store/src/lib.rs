@@ -25,6 +25,7 @@ mod registrations;
 mod solutions;
 mod suggest;
 mod timeline;
+mod transaction;
 mod webhooks;
 
 use std::collections::HashMap;

@@ -12,6 +12,7 @@ use domain::{Candidate, Counter, Likeness, Organization, OrganizationId, Record}
 use futures_util::future::{try_join, try_join_all};
 
 use crate::directory::organization;
+use crate::records::{read, text};
 use crate::{Error, Item, Store, keys};
 
 /// Of which counter an attribute is.
@@ -93,7 +94,7 @@ impl Store {
             .send();
         let items: Vec<Item> = pages.collect::<Result<_, _>>().await?;
         let of = |item: Item| {
-            let id = OrganizationId::parse(text(&item, keys::SK)?).map_err(|flaw| Error::Corrupt(flaw.message))?;
+            let id = read(text(&item, keys::SK)?)?;
             Ok((id, item))
         };
         items.into_iter().map(of).collect()
@@ -111,11 +112,4 @@ fn count(item: &Item, record: &mut Record) {
 
 fn number(value: &AttributeValue) -> Option<i64> {
     value.as_n().ok()?.parse().ok()
-}
-
-fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, Error> {
-    let value = item.get(name).and_then(|value| value.as_s().ok());
-    value
-        .map(String::as_str)
-        .ok_or_else(|| Error::Corrupt(format!("an item without {name}")))
 }

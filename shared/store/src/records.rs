@@ -34,6 +34,14 @@ pub(crate) fn written<T: ToString>(value: Option<&T>) -> Option<String> {
     value.map(ToString::to_string)
 }
 
+/// A text attribute that every such item has.
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, Error> {
+    let value = item.get(name).and_then(|value| value.as_s().ok());
+    value
+        .map(String::as_str)
+        .ok_or_else(|| Error::Corrupt(format!("an item without {name}")))
+}
+
 pub(crate) fn to_item(record: &impl Serialize) -> Result<Item, Error> {
     serde_dynamo::to_item(record).map_err(|error| Error::Corrupt(error.to_string()))
 }

@@ -3,7 +3,8 @@
 use domain::{DealId, Timestamp};
 use ulid::Ulid;
 
-use crate::records::{EventRecord, from_item};
+use crate::directory::key_of;
+use crate::records::{EventRecord, from_item, text};
 use crate::{Error, Item, Store, keys};
 
 /// What is read at a time.
@@ -62,17 +63,16 @@ impl Store {
             .limit(PAGE)
             .send()
             .await?;
-        let text = |item: &Item, name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-        let mut found = Vec::new();
-        for item in answer.items.unwrap_or_default() {
-            let key = text(&item, keys::PK).zip(text(&item, keys::SK));
-            let (pk, sk) = key.ok_or_else(|| Error::Corrupt("an index entry without keys".into()))?;
-            found.push(keys::Key { pk, sk });
-        }
+        let found = answer
+            .items
+            .iter()
+            .flatten()
+            .map(key_of)
+            .collect::<Result<Vec<_>, _>>()?;
         let mut items = self.get_all(found.clone(), true).await?;
         let events = found.iter().filter_map(|key| items.remove(key)).map(from_item);
-        let last = answer.last_evaluated_key.and_then(|last| text(&last, keys::DUE_SK));
-        let next = match last {
+        let last = answer.last_evaluated_key.as_ref().map(|last| text(last, keys::DUE_SK));
+        let next = match last.transpose()? {
             Some(last) => Some(format!("{shard}/{last}")),
             None => (shard + 1 < keys::SHARDS).then(|| format!("{}/", shard + 1)),
         };

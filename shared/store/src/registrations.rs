@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::cursor::{Cursor, CursorError, Place};
-use crate::deals::transact;
 use crate::records::{
     AddressRecord, ChangeRecord, MoneyRecord, PartyRecord, SolutionRecord, from_item, read, read_optional, read_time,
-    written,
+    text, written,
 };
+use crate::transaction::put;
 use crate::{Error, Item, Store, keys};
 
 /// A registration as it is stored, in a view or by itself.
@@ -317,14 +317,14 @@ impl Store {
         if before == Some(registration) {
             return Ok(None);
         }
-        let put = self.put(&RegistrationItem::of(after, view, registration))?;
-        let put = match before {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(before) => put
+        let item = self.put(&RegistrationItem::of(after, view, registration))?;
+        put(match before {
+            None => item.condition_expression("attribute_not_exists(pk)"),
+            Some(before) => item
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", AttributeValue::N(before.version.to_string())),
-        };
-        transact(put).map(Some)
+        })
+        .map(Some)
     }
 
     /// One page of a list, what has waited longest first: one Query for each status; an organization's own also a BatchGetItem.
@@ -344,11 +344,15 @@ impl Store {
             Some(Ok(cursor)) if cursor.places.len() == statuses.len() => cursor.places,
             Some(_) => return Ok(Err(CursorError)),
         };
+        let place_name = match query.side {
+            Side::Vendor => keys::TAB_SK,
+            Side::Organization => keys::CUSTOMER_SK,
+        };
         // Each place with the status that it is of: text order is the order of time.
         let mut found: Vec<(String, usize, Item)> = Vec::new();
         for (index, (status, place)) in statuses.iter().zip(&places).enumerate() {
             for item in self.registrations_of(query, *status, place).await? {
-                found.push((place_of(&item, query.side)?, index, item));
+                found.push((text(&item, place_name)?.to_owned(), index, item));
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -416,16 +420,5 @@ impl Store {
                 return Ok(items);
             }
         }
-    }
-}
-
-fn place_of(item: &Item, side: Side) -> Result<String, Error> {
-    let name = match side {
-        Side::Vendor => keys::TAB_SK,
-        Side::Organization => keys::CUSTOMER_SK,
-    };
-    match item.get(name) {
-        Some(AttributeValue::S(place)) => Ok(place.clone()),
-        _ => Err(Error::Corrupt("an index entry without a sort key".into())),
     }
 }

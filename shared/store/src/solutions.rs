@@ -1,9 +1,9 @@
 //! The co-sell ready solutions by name.
 
 use domain::suggest::Typed;
-use domain::{CatalogSolution, OrganizationId, SolutionType, Timestamp};
+use domain::{CatalogSolution, OrganizationId, SolutionType};
 
-use crate::cursor::{Cursor, CursorError, Place};
+use crate::cursor::{CursorError, place_after, place_of};
 use crate::directory::solution;
 use crate::timeline::sort_key;
 use crate::{Error, Store, keys};
@@ -63,14 +63,11 @@ impl Store {
             "{}/{pk}/{:?}/{:?}",
             query.organization, query.solution_type, query.typed
         );
-        let mut start = match query.cursor.map(|text| Cursor::decode(text, &scope)) {
-            None => None,
-            Some(Ok(Cursor { places, .. })) => match places.as_slice() {
-                [Place::After(sk)] => Some(keys::place(&pk, sk)),
-                _ => return Ok(Err(CursorError)),
-            },
-            Some(Err(error)) => return Ok(Err(error)),
+        let after = match query.cursor.map(|text| place_of(text, &scope)).transpose() {
+            Ok(after) => after,
+            Err(error) => return Ok(Err(error)),
         };
+        let mut start = after.map(|sk| keys::place(&pk, &sk));
         let everything = query.solution_type.is_none() && query.typed.is_none();
         // One more, to know whether there is one.
         let step = if everything { query.limit + 1 } else { STEP };
@@ -102,11 +99,7 @@ impl Store {
                 key => start = key,
             }
         };
-        let next = next.map(|sk| {
-            let since = Timestamp::from_datetime(chrono::DateTime::UNIX_EPOCH);
-            let places = vec![Place::After(sk)];
-            Cursor { since, places }.encode(&scope)
-        });
+        let next = next.map(|sk| place_after(&sk, &scope));
         Ok(Ok(SolutionsPage { items, next }))
     }
 }

@@ -1,11 +1,11 @@
 //! A deal's notes and its history: both are its items in the order of their ids, newest first, page by page.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{DealId, OrganizationId, Timestamp};
+use domain::{DealId, OrganizationId};
 use serde::de::DeserializeOwned;
 
-use crate::cursor::{Cursor, CursorError, Place};
-use crate::records::{EventRecord, NoteRecord, from_item};
+use crate::cursor::{CursorError, place_after, place_of};
+use crate::records::{EventRecord, NoteRecord, from_item, text};
 use crate::{Error, Item, Store, keys};
 
 /// A request reads at most about this many items that its caller may not see, and then answers with what it has and a
@@ -102,14 +102,11 @@ impl Store {
         walk: Walk<'_>,
     ) -> Result<Result<TimelinePage<T>, CursorError>, Error> {
         let Walk { pk, scope, limit, .. } = walk;
-        let place = match walk.cursor.map(|text| Cursor::decode(text, &scope)) {
-            None => None,
-            Some(Ok(Cursor { places, .. })) => match places.as_slice() {
-                // Another place is outside of what is read, which the database refuses.
-                [Place::After(sk)] if sk.strip_prefix(walk.prefix).is_some_and(keys::is_ulid) => Some(sk.clone()),
-                _ => return Ok(Err(CursorError)),
-            },
-            Some(Err(error)) => return Ok(Err(error)),
+        let place = match walk.cursor.map(|text| place_of(text, &scope)).transpose() {
+            // Another place is outside of what is read, which the database refuses.
+            Ok(Some(sk)) if !sk.strip_prefix(walk.prefix).is_some_and(keys::is_ulid) => return Ok(Err(CursorError)),
+            Ok(place) => place,
+            Err(error) => return Ok(Err(error)),
         };
         let mut start = place.map(|sk| keys::Key { pk: pk.clone(), sk }.attributes());
         let (mut items, mut read) = (Vec::new(), 0);
@@ -148,22 +145,12 @@ impl Store {
             }
             start = Some(last);
         };
-        let next = more.map(|sk| {
-            let since = Timestamp::from_datetime(chrono::DateTime::UNIX_EPOCH);
-            Cursor {
-                since,
-                places: vec![Place::After(sk)],
-            }
-            .encode(&scope)
-        });
+        let next = more.map(|sk| place_after(&sk, &scope));
         let items = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
         Ok(Ok(TimelinePage { items, next }))
     }
 }
 
 pub(crate) fn sort_key(item: &Item) -> Result<String, Error> {
-    match item.get(keys::SK) {
-        Some(AttributeValue::S(text)) => Ok(text.clone()),
-        _ => Err(Error::Corrupt("an item without a sort key".into())),
-    }
+    text(item, keys::SK).map(ToOwned::to_owned)
 }

@@ -1,6 +1,6 @@
 //! The webhooks of an organization: one item, so that its limit holds and one read finds them all; and the log of attempts.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use domain::{OrganizationId, Timestamp, Webhook, WebhookId};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use ulid::Ulid;
 use crate::cursor::CursorError;
 use crate::records::{from_item, read, read_time, to_item};
 use crate::timeline::{TimelinePage, Walk};
+use crate::transaction::put;
 use crate::{Error, Idempotency, Store, keys};
 
 /// How long an attempt can be looked up.
@@ -142,18 +143,16 @@ impl Store {
             version: before.version + 1,
             webhooks: entries.iter().map(WebhookRecord::of).collect(),
         };
-        let put = Put::builder().table_name(&self.table).set_item(Some(to_item(&record)?));
-        let put = match before.version {
-            0 => put.condition_expression("attribute_not_exists(pk)"),
-            version => put
+        let new = self.put(&record)?;
+        let new = match before.version {
+            0 => new.condition_expression("attribute_not_exists(pk)"),
+            version => new
                 .condition_expression("version = :version")
                 .expression_attribute_values(":version", AttributeValue::N(version.to_string())),
         };
-        let put = put.build().map_err(|error| Error::Refused(error.into()))?;
-        let put = TransactWriteItem::builder().put(put).build();
         let idempotent = idempotency.is_some();
         let record = idempotency.map(|(used, answer)| self.put_idempotency(used, answer, now));
-        let items = record.transpose()?.into_iter().chain([put]).collect();
+        let items = record.transpose()?.into_iter().chain([put(new)?]).collect();
         self.write_together(items, idempotent, entropy).await
     }
 
