@@ -1,8 +1,9 @@
 //! Whether what concurrent clients saw can have happened one after the other: a search after Wing and Gong, with Lowe's memory of
 //! where it has been.
 //!
-//! A library was looked for: `stateright` has a tester of linearizability, which tries orders without remembering, and brings a model
-//! checker with a web server along. This needs a page.
+//! A library was looked for: the tester of linearizability in `stateright` 0.31 tries orders without remembering which it has
+//! tried, so that a history without an order takes exponential time, and brings a model checker with a web server along, 44
+//! packages. This is two hundred lines with their tests.
 
 use std::collections::HashSet;
 use std::hash::Hash;

@@ -294,23 +294,11 @@ async fn works_at(instant_of: &str, window: TimeDelta) {
         .await
         .has_faults(&[("/estimatedCloseDate", "dateInPast")]);
     // The day may end while this runs.
-    let created = contoso
-        .post_with(
-            "/v1/opportunities",
-            "idempotency-key",
-            "k",
-            &body(today + TimeDelta::days(2)),
-        )
-        .await;
+    let ahead = body(today + TimeDelta::days(2));
+    let create = || contoso.post_with("/v1/opportunities", "idempotency-key", "k", &ahead);
+    let created = create().await;
     let path = created.is(201).header("location").to_owned();
-    let again = contoso
-        .post_with(
-            "/v1/opportunities",
-            "idempotency-key",
-            "k",
-            &body(today + TimeDelta::days(2)),
-        )
-        .await;
+    let again = create().await;
     assert_eq!(again, created);
     let invitation = fabrikam.get(&path).await.body["invitation"].clone();
     let (sent_at, respond_by) = (instant(&invitation["sentAt"]), instant(&invitation["respondBy"]));

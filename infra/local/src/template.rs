@@ -688,7 +688,8 @@ mod tests {
         let edits = vec((any::<Index>(), any::<Index>(), 0..4_u8, garbage), 1..4);
         // Each reads the whole template.
         let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-            cases: 40,
+            // Each reads the whole template.
+            cases: ProptestConfig::default().cases / 6,
             failure_persistence: None,
             ..ProptestConfig::default()
         });
