@@ -6,6 +6,8 @@
 )]
 
 pub mod bus;
+pub mod capacity;
+pub mod companies;
 pub mod consistency;
 pub mod faults;
 pub mod linear;
@@ -35,6 +37,8 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
+
+use capacity::Units;
 
 /// What tokens are signed with.
 pub const SECRET: &str = "a secret of the tests";
@@ -119,6 +123,11 @@ impl Dice {
 pub fn seed() -> u64 {
     let now = edge::clock::now().millis();
     setting("COSELL_SEED").map_or(now, |seed| seed.parse().expect("COSELL_SEED is a number"))
+}
+
+/// Whether what is generated in the READMEs is to be written anew instead of compared: `COSELL_REWRITE`.
+pub fn rewrite() -> bool {
+    setting("COSELL_REWRITE").is_some()
 }
 
 /// The file with the script that is to be run instead of random ones: `COSELL_REPLAY`.
@@ -211,11 +220,16 @@ impl World {
 
     /// A world in which everything that is asked of the database is written down.
     pub async fn recorded() -> (Self, Recorder) {
-        let engine = Stack::start(options()).await.expect("an engine");
+        Self::recorded_with(options()).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn recorded_with(options: Options) -> (Self, Recorder) {
+        let engine = Stack::start(self::options()).await.expect("an engine");
         let recorder = Recorder::before(engine.engine_url()).await;
         let options = Options {
             dynamodb_endpoint: Some(recorder.url.clone()),
-            ..options()
+            ..options
         };
         let mut world = Self::with(options).await;
         world.engine = engine.engine_url();
@@ -799,11 +813,12 @@ pub struct Recorder {
     engine: String,
     seen: Arc<Mutex<Vec<(String, Value)>>>,
     /// Capacity that was consumed.
-    units: Arc<Mutex<f64>>,
+    units: Arc<Mutex<Units>>,
 }
 
 impl Recorder {
-    async fn before(engine: String) -> Self {
+    /// One before this engine.
+    pub async fn before(engine: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let recorder = Self {
@@ -820,7 +835,7 @@ impl Recorder {
     /// Forgets what was asked.
     pub fn clear(&self) {
         self.seen.lock().expect("not poisoned").clear();
-        *self.units.lock().expect("not poisoned") = 0.0;
+        *self.units.lock().expect("not poisoned") = Units::default();
     }
 
     /// How often an operation was asked for since the last time.
@@ -830,8 +845,13 @@ impl Recorder {
     }
 
     /// The capacity that was consumed since [`Recorder::clear`].
-    pub fn units(&self) -> f64 {
+    pub fn units(&self) -> Units {
         *self.units.lock().expect("not poisoned")
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        self.url.clone()
     }
 
     /// What was asked since the last time: the operations in their order of name, and their bodies.
@@ -857,6 +877,7 @@ async fn record(State(recorder): State<Recorder>, request: Request) -> Response 
         .unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let json = serde_json::from_slice(&body).unwrap_or_default();
+    let writes = ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"].contains(&operation.as_str());
     recorder.seen.lock().expect("not poisoned").push((operation, json));
     let host = recorder.engine.strip_prefix("http://").expect("plain HTTP");
     let mut request = hyper::Request::builder().method(parts.method).uri(parts.uri);
@@ -870,8 +891,11 @@ async fn record(State(recorder): State<Recorder>, request: Request) -> Response 
     // Of one table, or of each in a batch.
     let consumed = &answer["ConsumedCapacity"];
     let consumed = consumed.as_array().cloned().unwrap_or_else(|| vec![consumed.clone()]);
-    let units = consumed.iter().filter_map(|table| table["CapacityUnits"].as_f64());
-    *recorder.units.lock().expect("not poisoned") += units.sum::<f64>();
+    let units: f64 = consumed
+        .iter()
+        .filter_map(|table| table["CapacityUnits"].as_f64())
+        .sum();
+    recorder.units.lock().expect("not poisoned").add(writes, units);
     let mut response = Response::from_parts(parts, Body::from(body));
     // Its length is told anew.
     response.headers_mut().remove(header::TRANSFER_ENCODING);
