@@ -814,6 +814,8 @@ pub struct Recorder {
     seen: Arc<Mutex<Vec<(String, Value)>>>,
     /// Capacity that was consumed.
     units: Arc<Mutex<Units>>,
+    /// What is left out of the answers of an index: its name, and the attribute's.
+    withheld: Arc<Mutex<Option<(String, String)>>>,
 }
 
 impl Recorder {
@@ -826,6 +828,7 @@ impl Recorder {
             engine,
             seen: Arc::default(),
             units: Arc::default(),
+            withheld: Arc::default(),
         };
         let app = axum::Router::new().fallback(record).with_state(recorder.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -847,6 +850,12 @@ impl Recorder {
     /// The capacity that was consumed since [`Recorder::clear`].
     pub fn units(&self) -> Units {
         *self.units.lock().expect("not poisoned")
+    }
+
+    /// From now on an index answers without this attribute, as if it did not have it; or with all that it has.
+    pub fn withhold(&self, what: Option<(&str, &str)>) {
+        let what = what.map(|(index, attribute)| (index.to_owned(), attribute.to_owned()));
+        *self.withheld.lock().expect("not poisoned") = what;
     }
 
     /// Where it listens.
@@ -876,7 +885,9 @@ async fn record(State(recorder): State<Recorder>, request: Request) -> Response 
         .and_then(|target| target.to_str().ok())
         .unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let json = serde_json::from_slice(&body).unwrap_or_default();
+    let json: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let withheld = recorder.withheld.lock().expect("not poisoned").clone();
+    let withheld = withheld.filter(|(index, _)| json["IndexName"] == **index);
     let writes = ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"].contains(&operation.as_str());
     recorder.seen.lock().expect("not poisoned").push((operation, json));
     let host = recorder.engine.strip_prefix("http://").expect("plain HTTP");
@@ -887,7 +898,7 @@ async fn record(State(recorder): State<Recorder>, request: Request) -> Response 
     let (parts, body) = exchange(host, request.body(Full::new(body)).expect("a request"))
         .await
         .into_parts();
-    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     // Of one table, or of each in a batch.
     let consumed = &answer["ConsumedCapacity"];
     let consumed = consumed.as_array().cloned().unwrap_or_else(|| vec![consumed.clone()]);
@@ -896,8 +907,20 @@ async fn record(State(recorder): State<Recorder>, request: Request) -> Response 
         .filter_map(|table| table["CapacityUnits"].as_f64())
         .sum();
     recorder.units.lock().expect("not poisoned").add(writes, units);
+    let body = match withheld {
+        None => body,
+        Some((_, attribute)) => {
+            let items = answer["Items"].as_array_mut().into_iter().flatten();
+            items.filter_map(Value::as_object_mut).for_each(|item| {
+                item.remove(&attribute);
+            });
+            Bytes::from(answer.to_string())
+        }
+    };
     let mut response = Response::from_parts(parts, Body::from(body));
-    // Its length is told anew.
-    response.headers_mut().remove(header::TRANSFER_ENCODING);
+    // Its length is told anew, and its checksum is not asked for.
+    for name in ["transfer-encoding", "content-length", "x-amz-crc32"] {
+        response.headers_mut().remove(name);
+    }
     response
 }
