@@ -140,12 +140,25 @@ impl<'a> Call<'a> {
         prepare: impl Fn(&Deal, &Catalog, Timestamp) -> Result<Command, Refusal>,
         show: impl Fn(&Outcome<'_>, &Catalog) -> Result<Answer, Refusal>,
     ) -> Result<Answer, Problem> {
-        let outcome = self.try_change(names, prepare, show).await;
+        let outcome = self.try_change(true, names, prepare, show).await;
+        self.answer(outcome).await
+    }
+
+    /// The same, where the answer does not show the opportunity, and so not whether the caller has marked it.
+    pub(crate) async fn change_unshown(
+        &self,
+        prepare: impl Fn(&Deal, Timestamp) -> Result<Command, Refusal>,
+        show: impl Fn(&Outcome<'_>) -> Result<Answer, Refusal>,
+    ) -> Result<Answer, Problem> {
+        let names = |_: &Opportunity| References::default();
+        let prepare = |deal: &Deal, _: &Catalog, now| prepare(deal, now);
+        let outcome = self.try_change(false, names, prepare, |outcome, _| show(outcome)).await;
         self.answer(outcome).await
     }
 
     async fn try_change(
         &self,
+        marked: bool,
         names: impl Fn(&Opportunity) -> References,
         prepare: impl Fn(&Deal, &Catalog, Timestamp) -> Result<Command, Refusal>,
         show: impl Fn(&Outcome<'_>, &Catalog) -> Result<Answer, Refusal>,
@@ -153,7 +166,8 @@ impl<'a> Call<'a> {
         let if_match = request::if_match(self.request)?;
         let id = deal_id(self.request)?;
         let by = &self.by;
-        let (first, favorite) = try_join(self.app.store.deal(&id), self.app.store.is_favorite(by, &id)).await?;
+        let favorite = async { Ok(marked && self.app.store.is_favorite(by, &id).await?) };
+        let (first, favorite) = try_join(self.app.store.deal(&id), favorite).await?;
         let stored = first.ok_or(Refusal::NotFound)?;
         let names = |deal: &Deal| {
             let view = deal.seen_by(by)?;

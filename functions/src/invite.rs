@@ -34,7 +34,7 @@ async fn invite(app: &App, call: Call<'_>, request: &Request) -> Result<Answer, 
 
 async fn withdraw(call: Call<'_>, request: &Request) -> Result<Answer, Problem> {
     let organization = request::path(request, "organizationId").and_then(|id| OrganizationId::parse(&id).ok());
-    call.change(
+    call.change_unshown(
         |_, _| organization.clone().map(Command::Withdraw).ok_or(Refusal::NotFound),
         |_| Ok(Answer::no_content()),
     )

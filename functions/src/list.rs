@@ -1,7 +1,10 @@
 //! `GET /v1/opportunities`
 
+use std::collections::BTreeSet;
+
 use domain::{CampaignId, CrmId, Filter, Flaw, Outcome, QualificationName, SearchText, Stage, Tab, Timestamp};
 use edge::{Answer, App, Caller, Problem, Query, clock, request};
+use futures_util::future::try_join;
 use lambda_http::Request;
 use serde::Serialize;
 use store::{ListQuery, Page};
@@ -52,12 +55,18 @@ pub async fn handle(app: App, request: Request) -> Result<Answer, Problem> {
         now: clock::now(),
         by,
     };
-    let Page { items, next } = app.store.page(&list, cursor).await??;
-    let ids: Vec<_> = items.iter().map(|view| view.deal.clone()).collect();
-    let favorites = app.store.favorites_among(&list.by, &ids).await?;
+    let marked = list.tab == Tab::Favorites;
+    let favorites = async {
+        if marked {
+            return Ok(BTreeSet::new());
+        }
+        app.store.favorites(&list.by).await
+    };
+    let (page, favorites) = try_join(app.store.page(&list, cursor), favorites).await?;
+    let Page { items, next } = page?;
     let items = items
         .iter()
-        .map(|view| OpportunityBody::of(view, favorites.contains(&view.deal)))
+        .map(|view| OpportunityBody::of(view, marked || favorites.contains(&view.deal)))
         .collect();
     Ok(Answer::json(
         200,

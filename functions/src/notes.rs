@@ -42,7 +42,7 @@ async fn add(app: &App, request: &Request) -> Result<Answer, Problem> {
     let call = Call::of(app, request, &[])?;
     let form = NoteForm::read(&request::json_body(request, Accepts::Json)?);
     let by = &call.by;
-    call.change(
+    call.change_unshown(
         |deal, _| form.check(deal, by).map(Command::Note),
         |outcome| {
             let note = outcome.notes.first().ok_or(Refusal::NotFound)?;

@@ -6,6 +6,8 @@
 )]
 
 pub mod bus;
+pub mod capacity;
+pub mod companies;
 pub mod consistency;
 pub mod faults;
 pub mod linear;
@@ -35,6 +37,8 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
+
+use capacity::Units;
 
 /// What tokens are signed with.
 pub const SECRET: &str = "a secret of the tests";
@@ -119,6 +123,11 @@ impl Dice {
 pub fn seed() -> u64 {
     let now = edge::clock::now().millis();
     setting("COSELL_SEED").map_or(now, |seed| seed.parse().expect("COSELL_SEED is a number"))
+}
+
+/// Whether what is generated in the READMEs is to be written anew instead of compared: `COSELL_REWRITE`.
+pub fn rewrite() -> bool {
+    setting("COSELL_REWRITE").is_some()
 }
 
 /// The file with the script that is to be run instead of random ones: `COSELL_REPLAY`.
@@ -211,11 +220,16 @@ impl World {
 
     /// A world in which everything that is asked of the database is written down.
     pub async fn recorded() -> (Self, Recorder) {
-        let engine = Stack::start(options()).await.expect("an engine");
+        Self::recorded_with(options()).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn recorded_with(options: Options) -> (Self, Recorder) {
+        let engine = Stack::start(self::options()).await.expect("an engine");
         let recorder = Recorder::before(engine.engine_url()).await;
         let options = Options {
             dynamodb_endpoint: Some(recorder.url.clone()),
-            ..options()
+            ..options
         };
         let mut world = Self::with(options).await;
         world.engine = engine.engine_url();
@@ -799,11 +813,14 @@ pub struct Recorder {
     engine: String,
     seen: Arc<Mutex<Vec<(String, Value)>>>,
     /// Capacity that was consumed.
-    units: Arc<Mutex<f64>>,
+    units: Arc<Mutex<Units>>,
+    /// What is left out of the answers of an index: its name, and the attribute's.
+    withheld: Arc<Mutex<Option<(String, String)>>>,
 }
 
 impl Recorder {
-    async fn before(engine: String) -> Self {
+    /// One before this engine.
+    pub async fn before(engine: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let recorder = Self {
@@ -811,6 +828,7 @@ impl Recorder {
             engine,
             seen: Arc::default(),
             units: Arc::default(),
+            withheld: Arc::default(),
         };
         let app = axum::Router::new().fallback(record).with_state(recorder.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -820,7 +838,7 @@ impl Recorder {
     /// Forgets what was asked.
     pub fn clear(&self) {
         self.seen.lock().expect("not poisoned").clear();
-        *self.units.lock().expect("not poisoned") = 0.0;
+        *self.units.lock().expect("not poisoned") = Units::default();
     }
 
     /// How often an operation was asked for since the last time.
@@ -830,8 +848,19 @@ impl Recorder {
     }
 
     /// The capacity that was consumed since [`Recorder::clear`].
-    pub fn units(&self) -> f64 {
+    pub fn units(&self) -> Units {
         *self.units.lock().expect("not poisoned")
+    }
+
+    /// From now on an index answers without this attribute, as if it did not have it; or with all that it has.
+    pub fn withhold(&self, what: Option<(&str, &str)>) {
+        let what = what.map(|(index, attribute)| (index.to_owned(), attribute.to_owned()));
+        *self.withheld.lock().expect("not poisoned") = what;
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        self.url.clone()
     }
 
     /// What was asked since the last time: the operations in their order of name, and their bodies.
@@ -856,7 +885,10 @@ async fn record(State(recorder): State<Recorder>, request: Request) -> Response 
         .and_then(|target| target.to_str().ok())
         .unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let json = serde_json::from_slice(&body).unwrap_or_default();
+    let json: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let withheld = recorder.withheld.lock().expect("not poisoned").clone();
+    let withheld = withheld.filter(|(index, _)| json["IndexName"] == **index);
+    let writes = ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"].contains(&operation.as_str());
     recorder.seen.lock().expect("not poisoned").push((operation, json));
     let host = recorder.engine.strip_prefix("http://").expect("plain HTTP");
     let mut request = hyper::Request::builder().method(parts.method).uri(parts.uri);
@@ -866,14 +898,29 @@ async fn record(State(recorder): State<Recorder>, request: Request) -> Response 
     let (parts, body) = exchange(host, request.body(Full::new(body)).expect("a request"))
         .await
         .into_parts();
-    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     // Of one table, or of each in a batch.
     let consumed = &answer["ConsumedCapacity"];
     let consumed = consumed.as_array().cloned().unwrap_or_else(|| vec![consumed.clone()]);
-    let units = consumed.iter().filter_map(|table| table["CapacityUnits"].as_f64());
-    *recorder.units.lock().expect("not poisoned") += units.sum::<f64>();
+    let units: f64 = consumed
+        .iter()
+        .filter_map(|table| table["CapacityUnits"].as_f64())
+        .sum();
+    recorder.units.lock().expect("not poisoned").add(writes, units);
+    let body = match withheld {
+        None => body,
+        Some((_, attribute)) => {
+            let items = answer["Items"].as_array_mut().into_iter().flatten();
+            items.filter_map(Value::as_object_mut).for_each(|item| {
+                item.remove(&attribute);
+            });
+            Bytes::from(answer.to_string())
+        }
+    };
     let mut response = Response::from_parts(parts, Body::from(body));
-    // Its length is told anew.
-    response.headers_mut().remove(header::TRANSFER_ENCODING);
+    // Its length is told anew, and its checksum is not asked for.
+    for name in ["transfer-encoding", "content-length", "x-amz-crc32"] {
+        response.headers_mut().remove(name);
+    }
     response
 }

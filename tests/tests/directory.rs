@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use tests::companies::companies;
 use tests::{Client, JSON, Recorder, World, but, deal, eventually, invitation};
 
 /// How many customers are generated; a million takes minutes with `--release`.
@@ -206,7 +207,7 @@ async fn what_is_missing_or_wrong_in_a_query_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_that_broke_off_goes_on_where_it_stopped() {
     let whole = World::start().await;
-    let lines: Vec<String> = generated(0..400).collect();
+    let lines: Vec<String> = companies("US", 0..400).collect();
     import(&whole, &lines).await;
 
     let (world, recorder) = World::recorded().await;
@@ -272,7 +273,7 @@ struct Cost {
 async fn cost(client: &Client, recorder: &Recorder, typed: &str) -> Cost {
     recorder.clear();
     suggested(client, "US", typed).await;
-    let units = recorder.units();
+    let units = recorder.units().reads;
     let operations = recorder.operations();
     assert!(
         operations.iter().all(|operation| operation == "Query"),
@@ -284,7 +285,7 @@ async fn cost(client: &Client, recorder: &Recorder, typed: &str) -> Cost {
 
 async fn fill(world: &World, range: std::ops::Range<u32>) {
     let (begun, count) = (std::time::Instant::now(), range.len());
-    let mut lines = generated(range);
+    let mut lines = companies("US", range);
     loop {
         let portion: Vec<String> = lines.by_ref().take(5_000).collect();
         if portion.is_empty() {
@@ -293,37 +294,6 @@ async fn fill(world: &World, range: std::ops::Range<u32>) {
         import(world, &portion).await;
     }
     println!("{count} customers in {:.1?}", begun.elapsed());
-}
-
-/// Companies of one country; a third of the names come again and again, with other cities.
-fn generated(range: std::ops::Range<u32>) -> impl Iterator<Item = String> {
-    const FIRST: [&str; 8] = [
-        "Alpine",
-        "First",
-        "National",
-        "Général",
-        "The Alder",
-        "Blue",
-        "Wide",
-        "Müller",
-    ];
-    const SECOND: [&str; 8] = [
-        "Bank",
-        "National Bank",
-        "& Sons",
-        "Ski House",
-        "Freight",
-        "Bikes",
-        "Alpine",
-        "Press",
-    ];
-    const FORM: [&str; 4] = ["Inc.", "Corp.", "LLC", ""];
-    range.map(|n| {
-        let of = |words: &[&'static str], step: u32| words[(n / step) as usize % words.len()];
-        let number = if n % 3 == 0 { String::new() } else { format!(" {n}") };
-        let name = format!("{}{number} {} {}", of(&FIRST, 1), of(&SECOND, 8), of(&FORM, 64));
-        customer(name.trim_end(), "US", &format!("City {n}"))
-    })
 }
 
 fn team(people: &[&str]) -> Value {

@@ -24,11 +24,6 @@ impl Lambda {
         }
     }
 
-    /// The same functions with other settings.
-    pub(crate) fn with(&self, app: App) -> Self {
-        Self { app, ..self.clone() }
-    }
-
     /// One event in, one answer out. As on AWS a function runs to its end even when nobody waits for it any more, and one that
     /// panics or takes too long does no harm to others.
     pub(crate) async fn invoke(&self, function: &str, event: Value) -> Result<Value, String> {

@@ -226,7 +226,7 @@ impl Stack {
             written: Arc::clone(&written),
         };
         if options.seed && engine::is_empty(&client, TABLE).await.map_err(table_error)? {
-            seed::seed(&gateway, &options.secret).await.map_err(StartError::Seed)?;
+            seed::seed(&lambda).await.map_err(StartError::Seed)?;
         }
 
         let (stop, stopped) = watch::channel(false);

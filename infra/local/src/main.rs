@@ -171,6 +171,7 @@ async fn main() -> ExitCode {
 type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
 
 async fn start(start: Start, port: u16, secret: String) -> Outcome {
+    let begun = Instant::now();
     let mut interrupted = pin!(interrupted());
     let place = match (&start.dynamodb_endpoint, start.memory) {
         (Some(_), _) => "in an engine of your own".to_owned(),
@@ -202,6 +203,7 @@ async fn start(start: Start, port: u16, secret: String) -> Outcome {
     };
     let url = stack.url();
     println!("Cosell is ready at {url}");
+    println!("  after {} ms", begun.elapsed().as_millis());
     println!("  table {TABLE} at {}, {place}", stack.engine_url());
     println!("  bus {BUS} and queues at {}", stack.events_url());
     println!();

@@ -1,24 +1,20 @@
 //! The demo: a vendor, three partners, what they sell, whom they sell to, and deals, so that no list is empty.
 //!
-//! Everything goes through the gateway and the functions, as a user's own would. Each organization owns five deals, which
-//! meet different ends; as every organization is also the first, second and third to be invited by another, each sees
-//! every kind in its own tabs.
+//! The forms, the rules and the store are those of the functions; only nobody waits for an answer, so that a deal and all that
+//! has happened to it is one transaction. Each organization owns five deals, which meet different ends; as every organization
+//! is also the first, second and third to be invited by another, each sees every kind in its own tabs.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
-
-use axum::body::Bytes;
-use axum::http::Request;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use chrono::TimeDelta;
-use domain::ResponseWindow;
-use edge::{App, Config, clock};
-use http_body_util::BodyExt;
+use domain::{
+    Access, Actor, CloseForm, Command, CreateForm, Deal, DealId, Event, OrganizationId, Refusal, RespondForm,
+    ResponseWindow, Timestamp, UserId, decide, evolve,
+};
+use edge::{App, clock, entropy};
 use serde_json::{Value, json};
+use store::Commit;
 use tokio::task::JoinSet;
 
-use crate::authorizer::{Claims, token};
-use crate::gateway::Gateway;
+use crate::lambda::Lambda;
 
 const CATALOG: &str = include_str!("../demo.jsonl");
 
@@ -102,92 +98,95 @@ const ORGANIZATIONS: [Organization; 4] = [
 const CLOSES_IN: [i64; 5] = [60, 30, 45, 120, 90];
 
 /// Fills an empty table.
-pub(crate) async fn seed(gateway: &Gateway, secret: &str) -> Result<(), String> {
-    let report = gateway.lambda.invoke("import", json!({"lines": CATALOG})).await?;
+pub(crate) async fn seed(lambda: &Lambda) -> Result<(), String> {
+    let report = lambda.invoke("import", json!({"lines": CATALOG})).await?;
     if report["bad"] != json!([]) {
         return Err(format!("bad lines in the catalog: {}", report["bad"]));
     }
     let mut deals = JoinSet::new();
     for owner in 0..ORGANIZATIONS.len() {
-        for deal in 0..CLOSES_IN.len() {
-            let demo = Demo::new(gateway, secret, owner);
-            deals.spawn(async move { demo.work(deal).await });
+        for number in 0..CLOSES_IN.len() {
+            let app = lambda.app.clone();
+            deals.spawn(async move { Demo::new(&app, owner).work(number).await });
         }
     }
     deals.join_all().await.into_iter().collect()
 }
 
-/// A deal of one organization with the others.
-struct Demo {
-    gateway: Gateway,
-    /// The same, but invitations lapse as soon as they are sent.
-    impatient: Gateway,
-    secret: Arc<str>,
+/// A deal of one organization with the others, and what has happened to it so far.
+struct Demo<'a> {
+    app: &'a App,
     owner: &'static Organization,
     /// In the order in which they are invited.
     others: [&'static Organization; 3],
+    deal: Option<Deal>,
+    events: Vec<Event>,
+    now: Timestamp,
 }
 
-impl Demo {
-    fn new(gateway: &Gateway, secret: &str, owner: usize) -> Self {
-        let app = &gateway.lambda.app;
-        let impatient = App::new(Config {
-            response_window: ResponseWindow {
-                length: TimeDelta::milliseconds(1),
-                ..app.config.response_window
-            },
-            ..(*app.config).clone()
-        });
+impl<'a> Demo<'a> {
+    fn new(app: &'a App, owner: usize) -> Self {
         let at = |distance| &ORGANIZATIONS[(owner + distance) % ORGANIZATIONS.len()];
         Self {
-            gateway: gateway.clone(),
-            impatient: Gateway {
-                lambda: gateway.lambda.with(impatient),
-                ..gateway.clone()
-            },
-            secret: secret.into(),
+            app,
             owner: at(0),
             others: [at(1), at(2), at(3)],
+            deal: None,
+            events: Vec::new(),
+            now: clock::now(),
         }
     }
 
-    async fn work(&self, deal: usize) -> Result<(), String> {
+    async fn work(mut self, number: usize) -> Result<(), String> {
         let accept = json!({"decision": "accept"});
         let decline = json!({"decision": "decline", "reason": "noCapacity"});
         let won = json!({"outcome": "won"});
         let lost = json!({"outcome": "lost", "reason": "choseCompetitor"});
-        let [first, second, third] = self.others;
-        match deal {
+        let (owner, [first, second, third]) = (self.owner, self.others);
+        let window = self.app.config.response_window;
+        match number {
             // The first has not answered yet.
             0 => {
-                let deal = self.create(&self.gateway, deal, &[first, second, third]).await?;
-                self.post(second, &deal, "response", &accept).await?;
-                self.post(third, &deal, "response", &decline).await
+                self.create(number, &[first, second, third], window).await?;
+                self.respond(second, &accept)?;
+                self.respond(third, &decline)?;
             }
             // The second has not answered when the owner wins, so its invitation is withdrawn; the third is still at work.
             1 => {
-                let deal = self.create(&self.gateway, deal, &[first, second, third]).await?;
-                self.post(first, &deal, "response", &accept).await?;
-                self.post(first, &deal, "close", &won).await?;
-                self.post(third, &deal, "response", &accept).await?;
-                self.post(self.owner, &deal, "close", &won).await
+                self.create(number, &[first, second, third], window).await?;
+                self.respond(first, &accept)?;
+                self.close(first, &won)?;
+                self.respond(third, &accept)?;
+                self.close(owner, &won)?;
             }
             2 => {
-                let deal = self.create(&self.gateway, deal, &[first]).await?;
-                self.post(first, &deal, "response", &accept).await?;
-                self.post(first, &deal, "close", &lost).await?;
-                self.post(self.owner, &deal, "close", &lost).await
+                self.create(number, &[first], window).await?;
+                self.respond(first, &accept)?;
+                self.close(first, &lost)?;
+                self.close(owner, &lost)?;
             }
-            3 => self.create(&self.gateway, deal, &[]).await.map(drop),
-            _ => self.create(&self.impatient, deal, &[first]).await.map(drop),
+            3 => self.create(number, &[], window).await?,
+            // It lapses as soon as it is sent.
+            _ => {
+                let length = TimeDelta::milliseconds(1);
+                self.create(number, &[first], ResponseWindow { length, ..window })
+                    .await?;
+            }
         }
+        let commit = Commit {
+            stored: None,
+            events: &self.events,
+            now: self.now,
+            entropy: entropy::entropy(),
+            idempotency: None,
+        };
+        self.app.store.commit(&commit).await.map_err(|error| error.to_string())
     }
 
-    /// The path of the new deal.
-    async fn create(&self, gateway: &Gateway, deal: usize, invited: &[&Organization]) -> Result<String, String> {
-        let owner = self.owner;
-        let (name, customer, value) = owner.deals[deal];
-        let closing = clock::now().plus(TimeDelta::days(CLOSES_IN[deal])).date();
+    async fn create(&mut self, number: usize, invited: &[&Organization], window: ResponseWindow) -> Result<(), String> {
+        let (owner, by) = (self.owner, self.owner.person()?);
+        let (name, customer, value) = owner.deals[number];
+        let closing = self.now.plus(TimeDelta::days(CLOSES_IN[number])).date();
         let person = json!({"name": owner.person, "phone": owner.phone, "email": owner.email});
         let invitations = invited.iter().map(|invited| {
             json!({
@@ -203,7 +202,7 @@ impl Demo {
             .chain(invited)
             .map(|organization| organization.solution)
             .collect();
-        let body = json!({
+        let form = CreateForm::read(&json!({
             "name": name,
             "estimatedValue": {"amount": format!("{value}.00"), "currency": owner.currency},
             "estimatedCloseDate": closing.to_string(),
@@ -214,52 +213,58 @@ impl Demo {
             "team": [person],
             "solutions": solutions,
             "invitations": invitations.collect::<Vec<_>>(),
-        });
-        let location = self.send(gateway, owner, "/v1/opportunities", &body).await?;
-        location.ok_or_else(|| format!("{name}: no location"))
+        }));
+        let catalog = self.app.store.catalog(&form.references(&by)).await;
+        let catalog = catalog.map_err(|error| error.to_string())?;
+        let id = DealId::new(self.now, entropy::entropy());
+        let create = form.check(id, &catalog, &by, window, self.now);
+        let create = create.map_err(|refusal| format!("{name}: {refusal:?}"))?;
+        self.happens(&Command::Create(Box::new(create)), &by)
     }
 
-    async fn post(&self, by: &Organization, deal: &str, action: &str, body: &Value) -> Result<(), String> {
-        self.send(&self.gateway, by, &format!("{deal}/{action}"), body)
-            .await
-            .map(drop)
+    fn respond(&mut self, by: &Organization, body: &Value) -> Result<(), String> {
+        let (form, by) = (RespondForm::read(body), by.person()?);
+        self.change(&by, |deal, now| {
+            form.check(deal, &by, now)
+                .map(|respond| Command::Respond(Box::new(respond)))
+        })
     }
 
-    async fn send(
-        &self,
-        gateway: &Gateway,
-        by: &Organization,
-        path: &str,
-        body: &Value,
-    ) -> Result<Option<String>, String> {
-        let claims = Claims {
-            org: by.id.to_owned(),
-            roles: vec!["referrals_admin".to_owned()],
-            email: by.email.to_owned(),
-            name: Some(by.person.to_owned()),
-            sub: by.email.to_owned(),
-        };
-        let request = Request::post(path)
-            .header(AUTHORIZATION, token(&self.secret, &claims, TimeDelta::hours(1)))
-            .header(CONTENT_TYPE, "application/json")
-            .body(Some(Bytes::from(body.to_string())))
-            .map_err(|error| error.to_string())?;
-        let response = gateway.answer(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
-        let (parts, body) = response.into_parts();
-        if parts.status.is_success() {
-            return Ok(parts
-                .headers
-                .get(LOCATION)
-                .and_then(|location| location.to_str().ok())
-                .map(str::to_owned));
-        }
-        let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-        Err(format!(
-            "{} POST {path}: {} {}",
-            by.id,
-            parts.status,
-            String::from_utf8_lossy(&body)
-        ))
+    fn close(&mut self, by: &Organization, body: &Value) -> Result<(), String> {
+        let (form, by) = (CloseForm::read(body), by.person()?);
+        self.change(&by, |deal, _| {
+            form.check(deal, &by).map(|close| Command::Close(Box::new(close)))
+        })
+    }
+
+    fn change(
+        &mut self,
+        by: &Actor,
+        command: impl Fn(&Deal, Timestamp) -> Result<Command, Refusal>,
+    ) -> Result<(), String> {
+        let deal = self.deal.as_ref().ok_or("nothing was created")?;
+        self.now = deal.next_instant(clock::now());
+        let command = command(deal, self.now).map_err(|refusal| format!("{refusal:?}"))?;
+        self.happens(&command, by)
+    }
+
+    fn happens(&mut self, command: &Command, by: &Actor) -> Result<(), String> {
+        let events = decide(self.deal.as_ref(), command, by, self.now);
+        let events = events.map_err(|refusal| format!("{refusal:?}"))?;
+        self.deal = events.iter().fold(self.deal.take(), evolve);
+        self.events.extend(events);
+        Ok(())
+    }
+}
+
+impl Organization {
+    fn person(&self) -> Result<Actor, String> {
+        Ok(Actor {
+            organization: OrganizationId::parse(self.id).map_err(|flaw| flaw.message)?,
+            user: UserId::parse(self.email).map_err(|flaw| flaw.message)?,
+            name: Some(self.person.to_owned()),
+            access: Access::All,
+        })
     }
 }
 

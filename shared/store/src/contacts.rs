@@ -82,7 +82,6 @@ impl Store {
             .client
             .query()
             .table_name(&self.table)
-            .consistent_read(true)
             .scan_index_forward(false)
             .key_condition_expression("pk = :pk AND begins_with(sk, :contacts)")
             // Deletion of what has expired may lag by days: it counts as absent.

@@ -8,6 +8,7 @@ use domain::{
     Actor, Bucket, CampaignId, CampaignTally, Currency, Deal, Direction, Filter, OrganizationId, Stage, Summary, Tab,
     Tally, Timestamp,
 };
+use futures_util::future::try_join_all;
 
 use crate::lists::ListQuery;
 use crate::{Error, Item, Store, keys};
@@ -18,23 +19,13 @@ const WON_VALUE: &str = "wonValue_";
 const WALK: usize = 100;
 
 impl Store {
-    /// What an organization's opportunities add up to at `now`: one Query for the counters, and one for those that have
-    /// lapsed since the last sweep, which the counters still have as received.
+    /// What an organization's opportunities add up to at `now`: one Query for each shard of the counters, and one for those
+    /// that have lapsed since the last sweep, which the counters still have as received.
     pub async fn summary(&self, by: &Actor, now: Timestamp) -> Result<Summary, Error> {
-        let counters = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :counters)")
-            .expression_attribute_values(":pk", keys::text(&keys::counters(&by.organization)))
-            .expression_attribute_values(":counters", keys::text(keys::COUNTERS))
-            .into_paginator()
-            .items()
-            .send();
-        let counters: Vec<Item> = counters.collect::<Result<_, _>>().await?;
+        let shards = (0..keys::SHARDS).map(|shard| self.counters(&by.organization, shard));
+        let shards = try_join_all(shards).await?;
         let mut summary = Summary::default();
-        for item in &counters {
+        for item in shards.iter().flatten() {
             read(item, &mut summary)?;
         }
         for (stored, view) in self.lapsed(by, now).await? {
@@ -42,6 +33,20 @@ impl Store {
             summary.add(&view);
         }
         Ok(summary.without_zeros())
+    }
+
+    async fn counters(&self, organization: &OrganizationId, shard: u8) -> Result<Vec<Item>, Error> {
+        let counters = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", keys::text(&keys::counters(organization, shard)))
+            .into_paginator()
+            .items()
+            .send();
+        Ok(counters.collect::<Result<_, _>>().await?)
     }
 
     /// The same for somebody who sees only some of them: those are walked through, since nothing counts them.

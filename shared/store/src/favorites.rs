@@ -1,6 +1,6 @@
 //! Favourites: each user's own marks, beside the deals and never part of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::{Actor, DealId, Opportunity};
@@ -17,17 +17,6 @@ impl Store {
     /// Whether the user has marked the deal.
     pub async fn is_favorite(&self, by: &Actor, id: &DealId) -> Result<bool, Error> {
         Ok(self.get(&keys::favorite(by, id)).await?.is_some())
-    }
-
-    /// Those of the deals that the user has marked: one BatchGetItem for at most a hundred.
-    pub async fn favorites_among(&self, by: &Actor, ids: &[DealId]) -> Result<BTreeSet<DealId>, Error> {
-        let keys: HashMap<_, _> = ids.iter().map(|id| (keys::favorite(by, id), id)).collect();
-        let found = self.get_all(keys.keys().cloned(), false).await?;
-        Ok(keys
-            .into_iter()
-            .filter(|(key, _)| found.contains_key(key))
-            .map(|(_, id)| id.clone())
-            .collect())
     }
 
     /// Marks the deal; `false` if the user has marked as many as one may. To mark it again changes nothing.
@@ -70,8 +59,9 @@ impl Store {
         Ok(())
     }
 
-    /// All that the user has marked.
-    async fn favorites(&self, by: &Actor) -> Result<BTreeSet<DealId>, Error> {
+    /// All that the user has marked, of which there are at most [`MAX_FAVORITES`]: one Query, which costs less than to look for
+    /// the marks on the deals of a page one by one.
+    pub async fn favorites(&self, by: &Actor) -> Result<BTreeSet<DealId>, Error> {
         let items = self
             .client
             .query()

@@ -172,15 +172,13 @@ impl Store {
             let Telling { event, messages } = &tellings[index];
             items.push((Part::Mark(index), self.mark_told(event, now)?));
             let organization = event.organization_id.as_str();
-            let counted = counts.entry(organization).or_default();
-            *counted.entry(event.event_type.clone()).or_default() += 1;
             for (counter, count) in event.counts()? {
-                let sum = match alike_count(&counter) {
-                    Some((likeness, name)) => {
-                        let counted = alike.entry((likeness.clone(), organization)).or_default();
-                        counted.entry(name).or_default()
-                    }
-                    None => counted.entry(counter.to_string()).or_default(),
+                let sum = if let Some((likeness, name)) = alike_count(&counter) {
+                    let counted = alike.entry((likeness.clone(), organization)).or_default();
+                    counted.entry(name).or_default()
+                } else {
+                    let counted = counts.entry(organization).or_default();
+                    counted.entry(counter.to_string()).or_default()
                 };
                 *sum += count;
             }

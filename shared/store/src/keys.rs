@@ -9,8 +9,8 @@
 //! | favourite | `USER#<organization>#<user>` | `FAV#<id>` | – | – |
 //! | idempotency record | `IDEM#<organization>#<key>` | `IDEM` | – | – |
 //! | organization | `ORG#<id>` | `PROFILE` | `PARTNERS#<shard>`, `<id>#PROFILE` | – |
-//! | its counters | `ORG#<id>` | `STATS#<shard>#TAB#<direction>#<stage>#<outcome>#<currency>`, `STATS#<shard>#CAMPAIGN#<campaign>` | – | – |
-//! | its events, counted, and its record | `ORG#<id>` | `EVENTS` | `PARTNERS#<shard>`, `<id>#EVENTS` | – |
+//! | its counters | `STATS#<id>#<shard>` | `TAB#<direction>#<stage>#<outcome>#<currency>`, `CAMPAIGN#<campaign>` | – | – |
+//! | its record: what it did with invitations, counted | `ORG#<id>` | `EVENTS` | `PARTNERS#<shard>`, `<id>#EVENTS` | – |
 //! | accepted deals of an organization with a solution, country or size, counted, and how they were reported | `ALIKE#<likeness>` | `<id>` | – | – |
 //! | message to an organization | `FEED#<organization>` | `INBOX#<number>` | – | – |
 //! | number of its last message | `FEED#<organization>` | `HEAD` | – | – |
@@ -63,7 +63,7 @@ pub const CUSTOMER_PK: &str = "customerPk";
 pub const CUSTOMER_SK: &str = "customerSk";
 /// How every view's sort key begins.
 pub(crate) const VIEWS: &str = "ORG#";
-/// The deadline index is spread over this many partitions, the catalog too.
+/// The deadline index is spread over this many partitions, an organization's counters and the catalog too.
 pub const SHARDS: u8 = 16;
 
 /// The list of all organizations is spread over this many partitions: all of them are read together, and each takes a
@@ -180,18 +180,14 @@ pub(crate) fn alike_of(likeness: &Likeness, organization: &str) -> Key {
     Key::new(alike(likeness), organization)
 }
 
-/// How every counter's sort key begins.
-pub(crate) const COUNTERS: &str = "STATS#";
-
 /// A counter of an organization. Spread over shards by deal, since all changes of an organization's deals meet there.
 pub(crate) fn counter(organization: &OrganizationId, deal: &DealId, counted: &str) -> Key {
-    let shard = due_shard(deal);
-    Key::new(format!("ORG#{organization}"), format!("{COUNTERS}{shard:02}#{counted}"))
+    Key::new(counters(organization, due_shard(deal)), counted)
 }
 
-/// All counters of an organization share this partition key.
-pub(crate) fn counters(organization: &OrganizationId) -> String {
-    format!("ORG#{organization}")
+/// A shard of an organization's counters.
+pub(crate) fn counters(organization: &OrganizationId, shard: u8) -> String {
+    format!("STATS#{organization}#{shard:02}")
 }
 
 /// How often what happened to an organization's opportunities.
