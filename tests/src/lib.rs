@@ -413,6 +413,7 @@ pub fn engine(url: &str) -> aws_sdk_dynamodb::Client {
     let aws = edge::Aws {
         region: "local".to_owned(),
         credentials: aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "tests"),
+        own_roots: false,
         endpoints: edge::Endpoints {
             dynamodb: Some(url.to_owned()),
             ..edge::Endpoints::default()

@@ -360,6 +360,7 @@ fn config(options: &Options, engine: &str, events: &str, queues: &BTreeMap<Strin
             // Local engines check neither region nor credentials, but there have to be some.
             region: "local".to_owned(),
             credentials: Credentials::new(&options.dynamodb_access_key, "local", None, None, "local"),
+            own_roots: false,
             endpoints: Endpoints {
                 dynamodb: Some(engine.to_owned()),
                 event_bridge: Some(event_bridge.to_owned()),

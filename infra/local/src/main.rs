@@ -62,6 +62,9 @@ struct Start {
     /// A DynamoDB-compatible engine to use instead of the embedded one
     #[arg(long, value_name = "URL", env = "COSELL_DYNAMODB_ENDPOINT")]
     dynamodb_endpoint: Option<String>,
+    /// Leave the stream unread: nothing happens but what is asked for. For measurements.
+    #[arg(long, hide = true)]
+    no_stream: bool,
     /// An endpoint of EventBridge to publish at instead of the stack's own; it has a bus `cosell`
     #[arg(long, value_name = "URL", env = "COSELL_EVENTS_ENDPOINT")]
     events_endpoint: Option<String>,
@@ -192,7 +195,7 @@ async fn start(start: Start, port: u16, secret: String) -> Outcome {
         dynamodb_endpoint: start.dynamodb_endpoint,
         dynamodb_access_key: ACCESS_KEY.to_owned(),
         events_endpoint: start.events_endpoint,
-        stream: true,
+        stream: !start.no_stream,
         secret,
         clock_ahead: TimeDelta::zero(),
     };

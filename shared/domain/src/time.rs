@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, SecondsFormat, TimeDelta, Utc};
 
 use crate::fault::Flaw;
 use crate::form::Parse;
@@ -58,7 +58,8 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+        // Neither here nor below by chrono's patterns: their language would be in every function.
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
 
@@ -75,7 +76,7 @@ impl Date {
                 4 | 7 => byte == b'-',
                 _ => byte.is_ascii_digit(),
             });
-        NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        text.parse()
             .ok()
             .filter(|_| strict)
             .map(Self)
@@ -126,7 +127,7 @@ impl Parse for Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.format("%Y-%m-%d"))
+        self.0.fmt(f)
     }
 }
 

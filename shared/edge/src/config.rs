@@ -5,14 +5,13 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::SdkConfig;
 use chrono::TimeDelta;
 use domain::ResponseWindow;
 use events::webhook::Targets;
 
 use crate::capacity::Measure;
+use crate::connect::{Http, Roots};
 
 /// The endpoint is in the same region, where connecting takes milliseconds; the SDK's own 3.1 seconds are made for any
 /// distance. The kernel repeats a lost SYN only after a second: by then a new attempt is worth more than waiting.
@@ -112,6 +111,8 @@ pub struct Aws {
     pub region: String,
     /// For signing.
     pub credentials: Credentials,
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is set: the deployment says itself whom to trust.
+    pub own_roots: bool,
     /// Where they are not the endpoints of AWS in that region.
     pub endpoints: Endpoints,
 }
@@ -161,7 +162,8 @@ pub struct InvalidDuration;
 impl Config {
     /// Reads `COSELL_TABLE`, `COSELL_RESPONSE_WINDOW` (`P14D`), `COSELL_EXPIRING_BEFORE` (`P3D`), where a function needs them
     /// `COSELL_BUS`, `COSELL_DEAD_LETTERS` and `COSELL_DELIVERIES`, `COSELL_STACK`, and the SDK's own `AWS_REGION`,
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL` and that of each service.
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL` and that of each service, and whether
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` is there, which TLS reads.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(variable)
     }
@@ -214,6 +216,9 @@ impl Config {
                     None,
                     "environment",
                 ),
+                own_roots: ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+                    .into_iter()
+                    .any(|name| variable(name).is_some()),
                 endpoints: Endpoints {
                     dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
                     event_bridge: endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE")?,
@@ -257,14 +262,19 @@ impl Aws {
         aws_sdk_sqs::Client::new(&self.sdk_config(self.endpoints.sqs.as_deref()))
     }
 
+    /// Whom to trust: only Amazon where it is known that the certificates are Amazon's.
+    fn roots(&self, endpoint: Option<&str>) -> Roots {
+        match endpoint {
+            // Without TLS there is nobody to trust, and the certificates of the system need not be read.
+            Some(endpoint) if endpoint.starts_with("http://") => Roots::Amazon,
+            _ if !self.own_roots && endpoint.is_none_or(is_amazons) && is_public_region(&self.region) => Roots::Amazon,
+            _ => Roots::System,
+        }
+    }
+
     /// The settings of any client: the timeouts and retries of a function that somebody waits for.
     pub fn sdk_config(&self, endpoint: Option<&str>) -> SdkConfig {
-        let http = aws_smithy_http_client::Builder::new();
-        let http = match endpoint {
-            // No TLS, so that the certificates of the system, most of the time that the SDK needs to start, stay unread.
-            Some(endpoint) if endpoint.starts_with("http://") => http.build_http(),
-            _ => http.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
-        };
+        let http = Http::new(self.roots(endpoint));
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
@@ -288,6 +298,24 @@ impl Aws {
             );
         config.set_endpoint_url(endpoint.map(str::to_owned));
         config.build()
+    }
+}
+
+/// Whether an endpoint is one of AWS, such as that of a VPC.
+fn is_amazons(endpoint: &str) -> bool {
+    let host = endpoint.split("//").nth(1).unwrap_or_default();
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    host.ends_with(".amazonaws.com") || host.ends_with(".api.aws")
+}
+
+/// Whether a region is of AWS's commercial partition or of `GovCloud`. The others (China, the sovereign clouds) have
+/// certificates of their own.
+fn is_public_region(region: &str) -> bool {
+    let parts: Vec<&str> = region.split('-').collect();
+    match parts[..] {
+        ["us", "gov", _, _] => true,
+        [area, _, _] => ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"].contains(&area),
+        _ => false,
     }
 }
 
@@ -484,6 +512,43 @@ mod tests {
             "PT0.0000000000000000000001S",
         ] {
             assert_eq!(positive_duration(text), Err(InvalidDuration), "{text}");
+        }
+    }
+
+    #[test]
+    fn amazon_alone_is_trusted_where_the_certificates_are_amazons() {
+        let aws = |region: &str, own_roots| Aws {
+            region: region.to_owned(),
+            credentials: Credentials::new("key", "secret", None, None, "test"),
+            own_roots,
+            endpoints: Endpoints::default(),
+        };
+        let vpc = "https://vpce-1a2b3c4d.dynamodb.eu-central-1.vpce.amazonaws.com";
+        for (region, own_roots, endpoint, roots) in [
+            ("eu-central-1", false, None, Roots::Amazon),
+            ("us-gov-west-1", false, None, Roots::Amazon),
+            ("eu-central-1", false, Some(vpc), Roots::Amazon),
+            (
+                "eu-central-1",
+                false,
+                Some("https://dynamodb.eu-central-1.api.aws:443/x"),
+                Roots::Amazon,
+            ),
+            ("eu-central-1", true, None, Roots::System),
+            ("eu-central-1", false, Some("https://localhost:8000"), Roots::System),
+            (
+                "eu-central-1",
+                false,
+                Some("https://localhost:8000/.amazonaws.com"),
+                Roots::System,
+            ),
+            ("local", true, Some("http://localhost:8000"), Roots::Amazon),
+            ("cn-north-1", false, None, Roots::System),
+            ("us-iso-east-1", false, None, Roots::System),
+            ("eusc-de-east-1", false, None, Roots::System),
+            ("local", false, None, Roots::System),
+        ] {
+            assert_eq!(aws(region, own_roots).roots(endpoint), roots, "{region} {endpoint:?}");
         }
     }
 

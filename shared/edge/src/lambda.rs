@@ -3,18 +3,16 @@
 //! A handler is a function of the [`App`] and what arrived. A panic in one is not caught here: the runtime answers with an
 //! error and keeps the process.
 
-use std::convert::Infallible;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use lambda_http::http::header::HOST;
 use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Body, Request, Response};
-use lambda_runtime::{Context, Diagnostic, LambdaEvent, Service, service_fn};
-use serde::Serialize;
+use lambda_http::{Body, Request, Response};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -67,7 +65,7 @@ where
     telemetry::init();
     let (app, handler) = (&App::new(Config::from_env()?), &handler);
     lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaRequest>| async move {
-        translate(function, app, event, handler).await
+        translate(function, app, event.payload, handler).await
     }))
     .await
 }
@@ -80,29 +78,30 @@ where
     Fut: Future<Output = Result<Answer, Problem>> + Send,
 {
     let request: LambdaRequest = serde_json::from_value(event).map_err(|error| error.to_string())?;
-    let event = LambdaEvent::new(request, Context::default());
-    let response = translate(function, app, event, &handler).await;
+    let response = translate(function, app, request, handler).await;
     serde_json::to_value(response.map_err(|failure| failure.to_string())?).map_err(|error| error.to_string())
 }
 
-/// One event of API Gateway in, one answer in its format out.
+/// One event of API Gateway in, one answer in its format out. Not by `lambda_http`'s `Adapter`, which can convert any text to UTF-8
+/// and so links every encoding there is.
 async fn translate<F, Fut>(
     function: &'static str,
     app: &App,
-    mut event: LambdaEvent<LambdaRequest>,
-    handler: &F,
-) -> Result<impl Serialize + use<F, Fut>, Failure>
+    mut event: LambdaRequest,
+    handler: F,
+) -> Result<ApiGatewayV2httpResponse, Failure>
 where
-    F: Fn(App, Request) -> Fut + Sync,
-    Fut: Future<Output = Result<Answer, Problem>> + Send,
+    F: FnOnce(App, Request) -> Fut,
+    Fut: Future<Output = Result<Answer, Problem>>,
 {
-    if let LambdaRequest::ApiGatewayV2(http) = &mut event.payload {
+    if let LambdaRequest::ApiGatewayV2(http) = &mut event {
         make_usable(http)?;
     }
-    let mut service = Adapter::from(service_fn(|request| async move {
-        Ok::<_, Infallible>(respond(function, app, request, handler).await)
-    }));
-    let Ok(response) = service.call(event).await;
+    let (parts, body) = respond(function, app, event.into(), handler).await.into_parts();
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = parts.status.as_u16().into();
+    response.headers = parts.headers;
+    response.body = Some(body).filter(|body| !matches!(body, Body::Empty));
     Ok(response)
 }
 

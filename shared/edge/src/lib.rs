@@ -3,6 +3,7 @@
 //! | to change | look in |
 //! |---|---|
 //! | a setting, a timeout of the database | [`config`] |
+//! | how AWS is reached, and whom a function trusts | `connect` |
 //! | who the caller is and what a role may do | [`claims`] |
 //! | how a body, a query or a precondition is read | [`request`] |
 //! | a status, a header, the form of an error | [`answer`], [`problem`] |
@@ -19,6 +20,7 @@ mod capacity;
 pub mod claims;
 pub mod clock;
 pub mod config;
+mod connect;
 pub mod entropy;
 pub mod lambda;
 pub mod problem;

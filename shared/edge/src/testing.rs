@@ -50,6 +50,7 @@ pub fn app() -> App {
         aws: Aws {
             region: "eu-central-1".into(),
             credentials: Credentials::new("key", "secret", None, None, "test"),
+            own_roots: false,
             endpoints: Endpoints {
                 dynamodb: Some("http://127.0.0.1:1".into()),
                 ..Endpoints::default()
