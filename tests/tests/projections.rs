@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 use tests::capacity::Index;
 use tests::{Recorder, World, deal, options};
 
-/// What `byTab` has in vain, since it has everything: it lists the counts of partners, too, which have a name for each month, and a
-/// projection cannot name those. They are read when their month is over; the others are for the sweep, and for writing.
+/// A projection names so many attributes at most
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html>).
+const MOST: usize = 20;
+/// What `byTab` has in vain, since it has everything: its readers read more attributes than a projection can name, some of them named
+/// after months. The first are for the sweep and for writing; counts of a month are read when it is over.
 const IN_VAIN: [&str; 5] = ["duePk", "dueSk", "notedAt", "open:2099-12", "remindAt"];
 
 /// Everything that is read from an index by a request, as an answer.
@@ -93,4 +96,13 @@ async fn an_index_has_what_is_read_from_it_and_nothing_else() {
     }
     let expected = BTreeMap::from([("byTab".to_owned(), IN_VAIN.map(str::to_owned).into_iter().collect())]);
     assert_eq!(in_vain, expected);
+}
+
+/// Only DynamoDB itself refuses such a table.
+#[test]
+fn a_projection_names_no_more_than_it_can() {
+    for index in Index::all() {
+        let named = index.projected.map_or(0, |names| names.len());
+        assert!(named <= MOST, "{}: {named}", index.name);
+    }
 }
