@@ -85,7 +85,7 @@ async fn an_index_has_what_is_read_from_it_and_nothing_else() {
     let mut in_vain: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for index in Index::all() {
         let entries = table.values().filter_map(|item| index.entry(item));
-        let names: BTreeSet<String> = entries.flat_map(|entry| entry.into_keys()).collect();
+        let names: BTreeSet<String> = entries.flat_map(BTreeMap::into_keys).collect();
         let key = |name: &String| name == "pk" || name == "sk" || index.key.contains(name);
         for name in names.into_iter().filter(|name| !key(name)) {
             recorder.withhold(Some((&index.name, &name)));
