@@ -2,7 +2,7 @@
 //! and with much that is not due, of a keystroke in a small and a large directory. Each beside the same ratio of the embedded
 //! engine alone, which is `SQLite`: what both have in common is the engine's.
 //!
-//! `cargo run --release -p tests --bin scale`. With `COSELL_SIZE=10` there are 100,000 opportunities and as many that are not due;
+//! `cargo run -p tests --bin scale`. With `COSELL_SIZE=10` there are 100,000 opportunities and as many that are not due;
 //! with `COSELL_SIZE=50`, a million companies.
 
 use std::collections::HashMap;
