@@ -205,10 +205,11 @@ async fn start(start: Start, port: u16, secret: String) -> Outcome {
         stack = Stack::start(options) => stack?,
     };
     let url = stack.url();
+    let ready = begun.elapsed().as_millis();
     println!("Cosell is ready at {url}");
-    println!("  after {} ms", begun.elapsed().as_millis());
     println!("  table {TABLE} at {}, {place}", stack.engine_url());
     println!("  bus {BUS} and queues at {}", stack.events_url());
+    println!("  after {ready} ms");
     println!();
     println!("Try it in another terminal:");
     println!("  token=$(cargo run -q -- token --org fabrikam --role referrals_admin --email ana@fabrikam.example)");
