@@ -36,6 +36,7 @@ use local::{Claims, Data, Options, Stack};
 use ring::hmac;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::RwLock;
 use tokio::time::Instant;
 
 use capacity::Units;
@@ -815,6 +816,8 @@ pub struct Recorder {
     seen: Arc<Mutex<Vec<(String, Value)>>>,
     /// Capacity that was consumed.
     units: Arc<Mutex<Units>>,
+    /// Shared by the requests that are on their way.
+    under_way: Arc<RwLock<()>>,
     /// What is left out of the answers of an index: its name, and the attribute's.
     withheld: Arc<Mutex<Option<(String, String)>>>,
 }
@@ -829,6 +832,7 @@ impl Recorder {
             engine,
             seen: Arc::default(),
             units: Arc::default(),
+            under_way: Arc::default(),
             withheld: Arc::default(),
         };
         let app = axum::Router::new().fallback(record).with_state(recorder.clone());
@@ -848,8 +852,10 @@ impl Recorder {
         seen.iter().filter(|(asked, _)| asked == operation).count()
     }
 
-    /// The capacity that was consumed since [`Recorder::clear`].
-    pub fn units(&self) -> Units {
+    /// The capacity that was consumed since [`Recorder::clear`]: of all requests that have arrived, since what one writes can be
+    /// seen before it is answered.
+    pub async fn units(&self) -> Units {
+        let _all_answered = self.under_way.write().await;
         *self.units.lock().expect("not poisoned")
     }
 
@@ -878,6 +884,7 @@ impl Recorder {
 }
 
 async fn record(State(recorder): State<Recorder>, request: Request) -> Response {
+    let _under_way = recorder.under_way.read().await;
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a whole request").to_bytes();
     let target = parts

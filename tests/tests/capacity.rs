@@ -56,7 +56,7 @@ impl Meter {
         let before = self.world.dump().await;
         self.recorder.clear();
         let output = act.await;
-        let measured = self.recorder.units();
+        let measured = self.recorder.units().await;
         let least = Units {
             reads: least_reads(&before, needs),
             writes: least_writes(&before, &self.world.dump().await),
@@ -808,7 +808,7 @@ async fn the_engine_counts_writes_as_dynamodb_documents_it() {
             writes: units,
             reads: 0.0,
         };
-        assert_eq!(recorder.units(), expected, "{items:?}");
+        assert_eq!(recorder.units().await, expected, "{items:?}");
         let after = tests::dump(&client).await;
         let least = Units {
             writes: least_writes(&before, &after),
@@ -850,7 +850,7 @@ async fn the_engine_counts_reads_as_dynamodb_documents_it() {
                 reads: expected,
                 writes: 0.0,
             };
-            assert_eq!(recorder.units(), expected, "{sort}, {bytes} bytes");
+            assert_eq!(recorder.units().await, expected, "{sort}, {bytes} bytes");
         }
     }
 }

@@ -273,7 +273,7 @@ struct Cost {
 async fn cost(client: &Client, recorder: &Recorder, typed: &str) -> Cost {
     recorder.clear();
     suggested(client, "US", typed).await;
-    let units = recorder.units().reads;
+    let units = recorder.units().await.reads;
     let operations = recorder.operations();
     assert!(
         operations.iter().all(|operation| operation == "Query"),

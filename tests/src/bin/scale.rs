@@ -75,7 +75,7 @@ async fn lists() {
         for organization in ["fabrikam", "northwind"] {
             recorder.clear();
             get(&watched, organization).await;
-            units.push(recorder.units().reads);
+            units.push(recorder.units().await.reads);
         }
         line(
             &format!("a page of 25 among {SMALL} and {} ({query})", LARGE * size()),
@@ -250,7 +250,7 @@ async fn keystrokes() {
         for country in ["DE", "US"] {
             recorder.clear();
             get(&watched.admin("fabrikam"), country).await;
-            units.push(recorder.units().reads);
+            units.push(recorder.units().await.reads);
         }
         line(
             &format!("`{}` among {FEW_COMPANIES} and {many}", text.replace("%20", " ")),
