@@ -53,6 +53,8 @@ fn line(what: &str, [small, large]: [Duration; 2], engine: Option<f64>, units: &
 async fn lists() {
     let world = World::start().await;
     let engine = world.table();
+    let recorder = Recorder::before(engine_url(&world)).await;
+    let watched = world.through(recorder.url(), options()).await;
     for (organization, count) in [("fabrikam", SMALL), ("northwind", LARGE * size())] {
         let path = world.deal(&[organization]).await;
         let accept = json!({"decision": "accept"});
@@ -60,8 +62,6 @@ async fn lists() {
         partner.post(&format!("{path}/response"), &accept).await.is(200);
         copy(&engine, &views(&world.dump().await, &path), &path, count).await;
     }
-    let recorder = Recorder::before(engine_url(&world)).await;
-    let watched = world.through(recorder.url(), options()).await;
     for query in ["tab=inbound&stage=accepted", "tab=inbound"] {
         let path = format!("/v1/opportunities?{query}");
         let get = async |world: &World, organization: &str| {
@@ -215,6 +215,8 @@ async fn replay(engine: &Engine, before: &Table, after: &Table) -> Duration {
 /// A keystroke in a country with few, and in one with many companies.
 async fn keystrokes() {
     let world = World::start().await;
+    let recorder = Recorder::before(engine_url(&world)).await;
+    let watched = world.through(recorder.url(), options()).await;
     let many = MANY_COMPANIES * u32::try_from(size()).expect("a number");
     for (country, count) in [("DE", FEW_COMPANIES), ("US", many)] {
         let mut lines = companies(country, 0..count);
@@ -228,8 +230,6 @@ async fn keystrokes() {
         }
     }
     let fabrikam = world.admin("fabrikam");
-    let recorder = Recorder::before(engine_url(&world)).await;
-    let watched = world.through(recorder.url(), options()).await;
     for text in [
         "al",
         "alpine",
