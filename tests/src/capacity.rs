@@ -3,6 +3,7 @@
 //! least: for what it has written, found by comparing the table before and after; for what it has to read, as it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use local::Template;
 use serde_json::Value;
@@ -93,7 +94,12 @@ pub struct Index {
 
 impl Index {
     /// All that the template has.
-    pub fn all() -> Vec<Self> {
+    pub fn all() -> &'static [Self] {
+        static ALL: LazyLock<Vec<Index>> = LazyLock::new(Index::read);
+        &ALL
+    }
+
+    fn read() -> Vec<Self> {
         let template = Template::embedded().expect("the template");
         let indexes = template.table.global_secondary_indexes.into_iter();
         let index = |index: local::template::Index| {
@@ -198,13 +204,12 @@ pub fn writes(before: &Table, after: &Table) -> BTreeMap<String, f64> {
     let changes = keys.into_iter().map(|key| (key, before.get(key), after.get(key)));
     let changes: Vec<_> = changes.filter(|(_, before, after)| before != after).collect();
     let together = if changes.len() > 1 { 2.0 } else { 1.0 };
-    let indexes = Index::all();
     let mut writes: BTreeMap<String, f64> = BTreeMap::new();
     for ((pk, _), before, after) in changes {
         let size = |item: Option<&Item>| item.map_or(0, item_size);
         let units = write_units(size(before).max(size(after)));
         *writes.entry(format!("table {pk}")).or_default() += together * units;
-        for (partition, units) in indexes.iter().flat_map(|index| index.writes(before, after)) {
+        for (partition, units) in Index::all().iter().flat_map(|index| index.writes(before, after)) {
             *writes.entry(partition).or_default() += units;
         }
     }
@@ -230,7 +235,7 @@ pub fn least_reads(table: &Table, needs: &[Need<'_>]) -> f64 {
         Need::Each(read, which) => sizes(which).into_iter().map(|size| read_units(*read, size)).sum(),
         Need::Together(read, which) => read_units(*read, sizes(which).into_iter().sum()),
         Need::Entries(name, partition, limit) => {
-            let index = Index::all().into_iter().find(|index| index.name == *name);
+            let index = Index::all().iter().find(|index| index.name == *name);
             let index = index.expect("an index of the template");
             let [pk, sk] = &index.key;
             let mut entries: Vec<Item> = table.values().filter_map(|item| index.entry(item)).collect();

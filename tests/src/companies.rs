@@ -4,6 +4,28 @@ use std::ops::Range;
 
 use serde_json::json;
 
+use crate::World;
+
+/// So many lines are imported at once.
+const PORTION: usize = 5_000;
+
+/// Imports companies of one country.
+///
+/// # Panics
+///
+/// If a line is not taken.
+pub async fn fill(world: &World, country: &str, range: Range<u32>) {
+    let mut lines = companies(country, range);
+    loop {
+        let portion: Vec<String> = lines.by_ref().take(PORTION).collect();
+        if portion.is_empty() {
+            break;
+        }
+        let report = world.import(&portion.join("\n")).await;
+        assert_eq!(report["bad"], json!([]), "{report}");
+    }
+}
+
 /// Lines for the import: companies of one country; a third of the names come again and again, with other cities.
 pub fn companies(country: &str, range: Range<u32>) -> impl Iterator<Item = String> {
     const FIRST: [&str; 8] = [

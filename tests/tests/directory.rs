@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::companies::companies;
+use tests::companies::{companies, fill};
 use tests::{Client, JSON, Recorder, World, but, deal, eventually, invitation};
 
 /// How many customers are generated; a million takes minutes with `--release`.
@@ -238,7 +238,9 @@ async fn a_keystroke_costs_the_same_however_many_companies_there_are() {
     let fabrikam = world.admin("fabrikam");
     for range in [0..customers / 5, customers / 5..customers] {
         let there = range.end;
-        fill(&world, range).await;
+        let (begun, count) = (std::time::Instant::now(), range.len());
+        fill(&world, "US", range).await;
+        println!("{count} customers in {:.1?}", begun.elapsed());
         for (typed, queries, units) in TYPED {
             let cost = cost(&fabrikam, &recorder, typed).await;
             println!("{typed} among {there}: {cost:?}");
@@ -281,19 +283,6 @@ async fn cost(client: &Client, recorder: &Recorder, typed: &str) -> Cost {
     );
     let queries = operations.len();
     Cost { queries, units }
-}
-
-async fn fill(world: &World, range: std::ops::Range<u32>) {
-    let (begun, count) = (std::time::Instant::now(), range.len());
-    let mut lines = companies("US", range);
-    loop {
-        let portion: Vec<String> = lines.by_ref().take(5_000).collect();
-        if portion.is_empty() {
-            break;
-        }
-        import(world, &portion).await;
-    }
-    println!("{count} customers in {:.1?}", begun.elapsed());
 }
 
 fn team(people: &[&str]) -> Value {

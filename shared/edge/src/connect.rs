@@ -4,7 +4,7 @@
 //! HTTP/2 and proxies as well, which no function uses.
 
 use std::error::Error;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
@@ -16,14 +16,15 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
+use events::tls;
 use hyper::Uri;
 use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector as Tcp, capture_connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tower::BoxError;
 use tower::timeout::Timeout;
@@ -45,13 +46,14 @@ pub(crate) enum Roots {
 
 impl Roots {
     fn load(self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        let certificates = match self {
-            Self::Amazon => CertificateDer::pem_slice_iter(AMAZON).filter_map(Result::ok).collect(),
-            Self::System => rustls_native_certs::load_native_certs().certs,
-        };
-        roots.add_parsable_certificates(certificates);
-        roots
+        match self {
+            Self::Amazon => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(CertificateDer::pem_slice_iter(AMAZON).filter_map(Result::ok));
+                roots
+            }
+            Self::System => tls::system_roots(),
+        }
     }
 }
 
@@ -89,18 +91,12 @@ struct Pool(Client<Connect, SdkBody>);
 
 impl Pool {
     fn new(roots: RootCertStore, connect_timeout: Option<Duration>) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let mut tcp = Tcp::new();
         tcp.set_nodelay(true);
         // Or it would refuse `https`.
         tcp.enforce_http(false);
         let connect = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config(tls::client(roots))
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
@@ -174,6 +170,8 @@ fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http_body_util::BodyExt;
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
     use rustls::ServerConfig;

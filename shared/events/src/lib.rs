@@ -6,6 +6,7 @@
 //! | publishing: batches, order, repetition | [`bus`] |
 //! | signatures, attempts, which addresses a webhook may have | [`webhook`] |
 //! | queues | [`queue`] |
+//! | TLS | [`tls`] |
 //!
 //! One envelope for each recipient. It holds what the recipient may know and nothing else: name and value are those of its
 //! own view, and a reason is there only for the inviter. That choice is the domain's ([`Notice`]); here it gets its
@@ -15,6 +16,7 @@
 
 pub mod bus;
 pub mod queue;
+pub mod tls;
 pub mod webhook;
 
 use domain::{DealId, Notice, OrganizationId, RegistrationNotice, Snapshot, Timestamp, UserId};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine;
@@ -17,12 +17,14 @@ use hyper::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use ring::hmac;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+use crate::tls;
 
 /// A receiver has this long to answer, its name's resolution and the handshakes included. Standard Webhooks: 15 to 30 seconds.
 const ATTEMPT: Duration = Duration::from_secs(15);
@@ -187,7 +189,7 @@ impl Delivery<'_> {
         let request = self.request(&target, now).ok_or(Failed::BadUrl)?;
         if target.tls {
             let name = ServerName::try_from(target.host.clone()).map_err(|_| Failed::BadUrl)?;
-            let stream = TlsConnector::from(tls()).connect(name, stream).await;
+            let stream = connector().connect(name, stream).await;
             exchange(stream.map_err(|_| Failed::TlsFailed)?, request).await
         } else {
             exchange(stream, request).await
@@ -238,21 +240,10 @@ where
     })
 }
 
-/// The certificates that the system trusts, read once for each process.
-fn tls() -> Arc<ClientConfig> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Arc::new(config)
-    });
-    Arc::clone(config)
+/// The certificates that the system trusts are read once for each process.
+fn connector() -> TlsConnector {
+    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| Arc::new(tls::client(tls::system_roots())));
+    TlsConnector::from(Arc::clone(&CONFIG))
 }
 
 /// A URL in its parts.

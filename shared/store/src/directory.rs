@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Cancelled, cancellation};
 use crate::keys::Key;
-use crate::records::{AddressRecord, from_item, read, text, to_item};
+use crate::records::{AddressRecord, from_item, key_of, read, text, to_item};
 use crate::transaction::{put, refused};
 use crate::{Error, Item, Store, keys};
 
@@ -497,14 +497,6 @@ fn digest(record: &impl Serialize) -> String {
 
 fn texts(values: &[String]) -> AttributeValue {
     AttributeValue::L(values.iter().map(|value| keys::text(value)).collect())
-}
-
-pub(crate) fn key_of(item: &Item) -> Result<Key, Error> {
-    let part = |name| text(item, name).map(ToOwned::to_owned);
-    Ok(Key {
-        pk: part(keys::PK)?,
-        sk: part(keys::SK)?,
-    })
 }
 
 pub(crate) fn organization(item: &Item) -> Result<Organization, Error> {

@@ -18,7 +18,7 @@ use crate::cursor::{CursorError, place_after, place_of};
 use crate::error::{Cancelled, cancellation};
 use crate::partners::alike_count;
 use crate::records::{OpportunityRecord, from_item};
-use crate::transaction::{jitter, put};
+use crate::transaction::{jittered, put};
 use crate::{Error, EventRecord, Item, Store, keys};
 
 /// How long a message can be read.
@@ -132,7 +132,7 @@ impl Store {
                     _ => {}
                 }
             }
-            tokio::time::sleep(pause.mul_f64(0.5 + jitter(entropy, attempt) / 2.0)).await;
+            tokio::time::sleep(jittered(pause, entropy, attempt)).await;
             pause *= 2;
         }
         Err(Error::unavailable("the feeds were written by others every time"))

@@ -42,6 +42,14 @@ pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, Error> {
         .ok_or_else(|| Error::Corrupt(format!("an item without {name}")))
 }
 
+pub(crate) fn key_of(item: &Item) -> Result<keys::Key, Error> {
+    let part = |name| text(item, name).map(ToOwned::to_owned);
+    Ok(keys::Key {
+        pk: part(keys::PK)?,
+        sk: part(keys::SK)?,
+    })
+}
+
 pub(crate) fn to_item(record: &impl Serialize) -> Result<Item, Error> {
     serde_dynamo::to_item(record).map_err(|error| Error::Corrupt(error.to_string()))
 }

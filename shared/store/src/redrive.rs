@@ -3,8 +3,7 @@
 use domain::{DealId, Timestamp};
 use ulid::Ulid;
 
-use crate::directory::key_of;
-use crate::records::{EventRecord, from_item, text};
+use crate::records::{EventRecord, from_item, key_of, text};
 use crate::{Error, Item, Store, keys};
 
 /// What is read at a time.

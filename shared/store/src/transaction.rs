@@ -48,8 +48,7 @@ impl Store {
             match verdict(idempotent, reasons)? {
                 Verdict::Final(reason) => return Err(reason),
                 Verdict::Passing if attempt < ATTEMPTS => {
-                    // Half of it at random, so that two that met do not meet again.
-                    tokio::time::sleep(pause.mul_f64(0.5 + jitter(entropy, attempt) / 2.0)).await;
+                    tokio::time::sleep(jittered(pause, entropy, attempt)).await;
                     pause *= 2;
                 }
                 Verdict::Passing => break,
@@ -138,12 +137,12 @@ fn verdict(idempotent: bool, reasons: Vec<Cancelled>) -> Result<Verdict, Error> 
 }
 
 /// The `ClientRequestToken` of a transaction: another one for each that is asked for anew.
-pub(crate) fn token(entropy: u128, attempt: u32) -> String {
+fn token(entropy: u128, attempt: u32) -> String {
     format!("{:032x}", entropy.wrapping_add(attempt.into()))
 }
 
-/// A number from 0 to 1 that differs between requests and attempts.
-pub(crate) fn jitter(entropy: u128, attempt: u32) -> f64 {
+/// A pause before another attempt: half of it at random, so that two that met do not meet again.
+pub(crate) fn jittered(pause: Duration, entropy: u128, attempt: u32) -> Duration {
     let byte = entropy.to_le_bytes()[attempt as usize % 16];
-    f64::from(byte) / 255.0
+    pause.mul_f64(0.5 + f64::from(byte) / 255.0 / 2.0)
 }

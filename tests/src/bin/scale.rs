@@ -17,7 +17,7 @@ use futures_util::{StreamExt, stream};
 use local::{Options, TABLE};
 use serde_json::json;
 use tests::capacity::Table;
-use tests::companies::companies;
+use tests::companies::fill;
 use tests::{Client, Item, Recorder, World, id, options, size};
 
 /// Of a size of 1.
@@ -43,9 +43,9 @@ async fn main() {
     keystrokes().await;
 }
 
-fn line(what: &str, [small, large]: [Duration; 2], engine: Option<f64>, units: &str) {
+fn line(what: &str, times: [Duration; 2], engine: Option<f64>, units: &str) {
     let engine = engine.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
-    let ratio = large.as_secs_f64() / small.as_secs_f64();
+    let ([small, large], ratio) = (times, ratio(times));
     println!("| {what} | {small:.1?} | {large:.1?} | {ratio:.2} | {engine} | {units} |");
 }
 
@@ -53,7 +53,7 @@ fn line(what: &str, [small, large]: [Duration; 2], engine: Option<f64>, units: &
 async fn lists() {
     let world = World::start().await;
     let engine = world.table();
-    let recorder = Recorder::before(engine_url(&world)).await;
+    let recorder = Recorder::before(world.engine().to_owned()).await;
     let watched = world.through(recorder.url(), options()).await;
     for (organization, count) in [("fabrikam", SMALL), ("northwind", LARGE * size())] {
         let path = world.deal(&[organization]).await;
@@ -215,19 +215,11 @@ async fn replay(engine: &Engine, before: &Table, after: &Table) -> Duration {
 /// A keystroke in a country with few, and in one with many companies.
 async fn keystrokes() {
     let world = World::start().await;
-    let recorder = Recorder::before(engine_url(&world)).await;
+    let recorder = Recorder::before(world.engine().to_owned()).await;
     let watched = world.through(recorder.url(), options()).await;
     let many = MANY_COMPANIES * u32::try_from(size()).expect("a number");
     for (country, count) in [("DE", FEW_COMPANIES), ("US", many)] {
-        let mut lines = companies(country, 0..count);
-        loop {
-            let portion: Vec<String> = lines.by_ref().take(5_000).collect();
-            if portion.is_empty() {
-                break;
-            }
-            let report = world.stack.import(&portion.join("\n")).await.expect("imported");
-            assert_eq!(report["bad"], json!([]));
-        }
+        fill(&world, country, 0..count).await;
     }
     let fabrikam = world.admin("fabrikam");
     for text in [
@@ -278,10 +270,6 @@ async fn alternating(act: impl AsyncFn(bool)) -> [Duration; 2] {
 
 fn ratio([small, large]: [Duration; 2]) -> f64 {
     large.as_secs_f64() / small.as_secs_f64()
-}
-
-fn engine_url(world: &World) -> String {
-    world.engine().to_owned()
 }
 
 /// All views of a deal.

@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, ReturnConsumedCapacity,
-    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, KeysAndAttributes, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -317,26 +317,6 @@ fn transact_item(fresh: &Fresh<'_>, item: &Value) -> Result<TransactWriteItem, E
                 .set_table_name(f.text("TableName"))
                 .set_key(f.item("Key")?)
                 .set_update_expression(f.text("UpdateExpression"))
-                .set_condition_expression(f.text("ConditionExpression"))
-                .set_expression_attribute_names(f.names())
-                .set_expression_attribute_values(f.values()?)
-                .set_return_values_on_condition_check_failure(f.on_failure())
-                .build()?,
-        ),
-        "Delete" => built.delete(
-            Delete::builder()
-                .set_table_name(f.text("TableName"))
-                .set_key(f.item("Key")?)
-                .set_condition_expression(f.text("ConditionExpression"))
-                .set_expression_attribute_names(f.names())
-                .set_expression_attribute_values(f.values()?)
-                .set_return_values_on_condition_check_failure(f.on_failure())
-                .build()?,
-        ),
-        "ConditionCheck" => built.condition_check(
-            ConditionCheck::builder()
-                .set_table_name(f.text("TableName"))
-                .set_key(f.item("Key")?)
                 .set_condition_expression(f.text("ConditionExpression"))
                 .set_expression_attribute_names(f.names())
                 .set_expression_attribute_values(f.values()?)
