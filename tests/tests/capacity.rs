@@ -575,6 +575,35 @@ async fn directory(meter: &mut Meter, contoso: &Client, fabrikam: &Client, path:
         .measure("import: the same again", &[known()], "", import(act, customer))
         .await;
     assert_eq!(report["unchanged"], 1);
+    let customer =
+        json!({"kind": "customer", "name": "Trey Alpine Research Inc.", "country": "US", "dunsNumber": "987654322"});
+    let known = || One(Consistent, "CUSTOMER#987654322".to_owned(), "CUSTOMER".to_owned());
+    let act = meter.world.stack.app().clone();
+    let report = meter
+        .measure(
+            "import: a customer of three words, incorporated",
+            &[known()],
+            "",
+            import(act, customer.to_string()),
+        )
+        .await;
+    assert_eq!(report["created"], 1);
+    let beginnings = [
+        "NAME#research-trey",
+        "WORD#research-trey",
+        "NAME#researchtrey",
+        "PAIR#research-trey",
+    ];
+    let act = contoso.get("/v1/customers?country=US&q=research%20trey");
+    meter
+        .measure(
+            "directory: customers, by two words that stand apart",
+            &beginnings.map(found),
+            "",
+            act,
+        )
+        .await
+        .is(200);
 }
 
 /// What goes to webhooks.

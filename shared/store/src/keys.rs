@@ -31,7 +31,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::suggest::{self, Entry};
+use domain::suggest::{self, Entry, Place};
 use domain::{
     Actor, Country, Customer, CustomerId, DealId, Direction, IdempotencyKey, Likeness, OrganizationId, RegistrationId,
     RegistrationStatus, Solution, SolutionId, Stage, Timestamp, UserId, WebhookId,
@@ -265,14 +265,18 @@ pub(crate) fn customers(country: &Country, text: &str) -> String {
 }
 
 /// How the sort keys of a probe begin.
-pub(crate) fn customers_beginning(leading: bool, text: &str) -> String {
-    let kind = if leading { "NAME" } else { "WORD" };
+pub(crate) fn customers_beginning(place: Place, text: &str) -> String {
+    let kind = match place {
+        Place::Name => "NAME",
+        Place::Word => "WORD",
+        Place::Pair => "PAIR",
+    };
     format!("{kind}#{text}")
 }
 
 /// Where a customer is found. A digest of the id: an id can be longer than a sort key may be.
 pub(crate) fn customer_entry(country: &Country, entry: &Entry, id: &CustomerId) -> Key {
-    let beginning = customers_beginning(entry.leading, &entry.text);
+    let beginning = customers_beginning(entry.place, &entry.text);
     let digest = hex_digest(id.as_str());
     Key::new(customers(country, &entry.text), format!("{beginning}#{digest}"))
 }

@@ -3,7 +3,7 @@
 //! engine alone, which is `SQLite`: what both have in common is the engine's.
 //!
 //! `cargo run -p tests --bin scale`. With `COSELL_SIZE=10` there are 100,000 opportunities and as many that are not due;
-//! with `COSELL_SIZE=50`, a million companies.
+//! with `COSELL_SIZE=50`, a million companies. `-- lists`, `-- sweeps` and `-- keystrokes` are a part each.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,9 +13,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, PutRequest, TransactWriteItem
 use chrono::TimeDelta;
 use domain::DealId;
 use edge::{clock, entropy};
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, stream};
 use local::{Options, TABLE};
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::capacity::Table;
 use tests::companies::fill;
 use tests::{Client, Item, Recorder, World, id, options, size};
@@ -38,9 +39,17 @@ type Typed = HashMap<String, AttributeValue>;
 #[tokio::main]
 async fn main() {
     println!("| | small | large | ratio | the engine alone | units |\n|---|--:|--:|--:|--:|---|");
-    lists().await;
-    sweeps().await;
-    keystrokes().await;
+    let parts: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |part| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    if wanted("lists") {
+        lists().await;
+    }
+    if wanted("sweeps") {
+        sweeps().await;
+    }
+    if wanted("keystrokes") {
+        keystrokes().await;
+    }
 }
 
 fn line(what: &str, times: [Duration; 2], engine: Option<f64>, units: &str) {
@@ -215,6 +224,7 @@ async fn replay(engine: &Engine, before: &Table, after: &Table) -> Duration {
 /// A keystroke in a country with few, and in one with many companies.
 async fn keystrokes() {
     let world = World::start().await;
+    let engine = world.table();
     let recorder = Recorder::before(world.engine().to_owned()).await;
     let watched = world.through(recorder.url(), options()).await;
     let many = MANY_COMPANIES * u32::try_from(size()).expect("a number");
@@ -228,6 +238,8 @@ async fn keystrokes() {
         "the%20alder%20b",
         "national",
         "national%20bank",
+        "bank%20alp",
+        "bank%20alpine%202",
         "inc",
         "zzz",
     ] {
@@ -238,19 +250,41 @@ async fn keystrokes() {
                 .is(200);
         };
         let times = alternating(async |large| get(&fabrikam, ["DE", "US"][usize::from(large)]).await).await;
-        let mut units = Vec::new();
+        let (mut units, mut asked) = (Vec::new(), Vec::new());
         for country in ["DE", "US"] {
             recorder.clear();
             get(&watched.admin("fabrikam"), country).await;
             units.push(recorder.units().await.reads);
+            asked.push(recorder.take());
         }
+        let alone = alternating(async |large| ask(&engine, &asked[usize::from(large)]).await).await;
         line(
             &format!("`{}` among {FEW_COMPANIES} and {many}", text.replace("%20", " ")),
             times,
-            None,
+            Some(ratio(alone)),
             &format!("{} and {}", units[0], units[1]),
         );
     }
+}
+
+/// The same Queries, all at once.
+async fn ask(engine: &Engine, queries: &[(String, Value)]) {
+    let answers = queries.iter().map(|(_, body)| {
+        let item = |name| {
+            serde_json::from_value::<serde_dynamo::Item>(body[name].clone())
+                .ok()
+                .map(Into::into)
+        };
+        let query = engine.query().table_name(TABLE);
+        let query = query.key_condition_expression(body["KeyConditionExpression"].as_str().expect("a condition"));
+        let query = query.set_expression_attribute_values(item("ExpressionAttributeValues"));
+        let limit = body["Limit"].as_i64().and_then(|limit| i32::try_from(limit).ok());
+        query
+            .set_exclusive_start_key(item("ExclusiveStartKey"))
+            .set_limit(limit)
+            .send()
+    });
+    try_join_all(answers).await.expect("answers");
 }
 
 /// The medians of the small and of the large, which take turns, so that what else the machine does happens to both.
