@@ -180,7 +180,9 @@ impl Bench {
         let recorder = Recorder::before(&self.engine.url).await?;
         let mut running = program.start(&Endpoint::Plain(recorder.url.clone())).await?;
         let invocation = invoke(&mut running, &self.scenarios[index].event(&fresh)).await?;
-        std::fs::write(file, serde_json::to_vec(&recorder.stages())?)?;
+        let calls = serde_json::to_string(&recorder.stages())?;
+        std::fs::write(file, &calls)?;
+        fresh.note_customer(&calls);
         match self.scenarios[index].function.as_str() {
             "create" => fresh.note_deal(&invocation.answer)?,
             "register" => fresh.note_registration(&invocation.answer)?,

@@ -13,6 +13,8 @@ pub struct Fresh {
     pub deal: String,
     /// A D-U-N-S number that no other deal has.
     duns: String,
+    /// The digest of the customer, by which duplicates are looked for.
+    customer: String,
     /// An idempotency key that was never used.
     key: String,
     /// What a deal is registered as.
@@ -28,6 +30,7 @@ impl Fresh {
             // Of the length of a deal's id, so that the floor's items are as long.
             deal: format!("01BENCHBENCHBENCH{number:09}"),
             duns: format!("8{number:08}"),
+            customer: format!("{number:032x}"),
             key: format!("5a7d1f0e-2c3b-4d5e-8f60-{number:012}"),
             registration: format!("01BENCHBENCHBENCHREG{number:06}"),
             day: String::new(),
@@ -41,6 +44,13 @@ impl Fresh {
         let at = body["createdAt"].as_str().ok_or("no instant")?;
         self.day = at.chars().take("2026-11-21".len()).collect();
         Ok(())
+    }
+
+    /// Notes the customer whose digest is in calls, if one is.
+    pub fn note_customer(&mut self, calls: &str) {
+        if let Some((_, calls)) = calls.split_once("#CUSTOMER#") {
+            self.customer = calls.chars().take(self.customer.len()).collect();
+        }
     }
 
     /// Notes the registration that an answer of `register` tells of.
@@ -186,6 +196,7 @@ impl Scenario {
         let pairs = [
             (&recorded.deal, &fresh.deal),
             (&recorded.duns, &fresh.duns),
+            (&recorded.customer, &fresh.customer),
             (&recorded.key, &fresh.key),
             (&recorded.registration, &fresh.registration),
         ];

@@ -26,6 +26,8 @@ const SMALL: usize = 100;
 const LARGE: usize = 10_000;
 const FEW_COMPANIES: u32 = 1_000;
 const MANY_COMPANIES: u32 = 20_000;
+/// The number of the first one: all numbers are of the same length, and long enough to be nothing else.
+const FIRST_COMPANY: u32 = 1_000_000;
 /// Invitations that lapse for one sweep, and for a large one.
 const DUE: usize = 160;
 const MUCH_DUE: usize = 640;
@@ -227,11 +229,21 @@ async fn keystrokes() {
     let engine = world.table();
     let recorder = Recorder::before(world.engine().to_owned()).await;
     let watched = world.through(recorder.url(), options()).await;
-    let many = MANY_COMPANIES * u32::try_from(size()).expect("a number");
-    for (country, count) in [("DE", FEW_COMPANIES), ("US", many)] {
-        fill(&world, country, 0..count).await;
+    let times = u32::try_from(size()).expect("a number");
+    let many = MANY_COMPANIES * times;
+    for (country, count) in [("DE", FEW_COMPANIES), ("US", MANY_COMPANIES)] {
+        fill(&world, country, FIRST_COMPANY..FIRST_COMPANY + count).await;
     }
+    multiply(&engine, &world.dump().await, "US", times).await;
     let fabrikam = world.admin("fabrikam");
+    // A third of the names has no number.
+    let last = (FIRST_COMPANY..FIRST_COMPANY + many).rfind(|number| number % 3 != 0);
+    let last = last.expect("many");
+    let answer = fabrikam.get(&format!("/v1/customers?country=US&q={last}")).await;
+    assert_eq!(
+        answer.is(200).body["items"][0]["address"]["city"],
+        format!("City {last}")
+    );
     for text in [
         "al",
         "alpine",
@@ -264,6 +276,40 @@ async fn keystrokes() {
             Some(ratio(alone)),
             &format!("{} and {}", units[0], units[1]),
         );
+    }
+}
+
+/// Writes a country's companies so many times over, as an import would, with other ids and numbers. An import takes the engine
+/// longer and longer: with each transaction it looks at all of the last ten minutes, whose tokens it remembers.
+async fn multiply(engine: &Engine, table: &Table, country: &str, times: u32) {
+    let number = |item: &Item| {
+        item.get("address")?["city"]
+            .as_str()?
+            .strip_prefix("City ")?
+            .parse::<u32>()
+            .ok()
+    };
+    let companies = table
+        .values()
+        .filter(|item| item.get("country") == Some(&json!(country)));
+    let companies: Vec<_> = companies.filter_map(|item| Some((number(item)?, item))).collect();
+    for more in 1..times {
+        let other = |(number, item): &(u32, &Item)| {
+            let of = |name: &str| item[name].as_str().expect("text");
+            // Of an entry, or of one that the company names: they all end with the same digest.
+            let entries = item.get("entries").and_then(|entries| entries[0]["sk"].as_str());
+            let digest = entries.unwrap_or(of("sk")).rsplit('#').next().expect("a part");
+            let mut text = serde_json::to_string(item).expect("JSON");
+            let ids = [of("id"), digest].map(|id| (id.to_owned(), format!("{more:04x}{}", &id[4..])));
+            let numbers = (number.to_string(), (number + more * MANY_COMPANIES).to_string());
+            for (old, new) in ids.into_iter().chain([numbers]) {
+                text = text.replace(&old, &new);
+            }
+            typed(&serde_json::from_str(&text).expect("an item"))
+        };
+        for portion in companies.chunks(10_000) {
+            write(engine, portion.iter().map(other).collect()).await;
+        }
     }
 }
 
