@@ -26,8 +26,8 @@ const SMALL: usize = 100;
 const LARGE: usize = 10_000;
 const FEW_COMPANIES: u32 = 1_000;
 const MANY_COMPANIES: u32 = 20_000;
-/// The number of the first one: all numbers are of the same length, and long enough to be nothing else.
-const FIRST_COMPANY: u32 = 1_000_000;
+/// The number of the first one: all begin with the same digits, which tell their partition, and are long enough to be nothing else.
+const FIRST_COMPANY: u32 = 10_000_000;
 /// Invitations that lapse for one sweep, and for a large one.
 const DUE: usize = 160;
 const MUCH_DUE: usize = 640;
