@@ -557,41 +557,14 @@ async fn customers(meter: &mut Meter, contoso: &Client) {
         )
         .await
         .is(200);
-    let customer =
-        json!({"kind": "customer", "name": "Proseware", "country": "US", "dunsNumber": "987654321"}).to_string();
-    let known = || One(Consistent, "CUSTOMER#987654321".to_owned(), "CUSTOMER".to_owned());
-    let act = meter.world.stack.app().clone();
-    let import = |app: edge::App, lines: String| async move {
-        functions::invoke("import", &app, json!({"lines": lines}), u64::MAX)
-            .await
-            .expect("it runs")
-    };
-    let report = meter
-        .measure(
-            "import: a customer of one word",
-            &[known()],
-            "",
-            import(act, customer.clone()),
-        )
-        .await;
+    let customer = json!({"kind": "customer", "name": "Proseware", "country": "US", "dunsNumber": "987654321"});
+    let report = import(meter, "import: a customer of one word", &customer).await;
     assert_eq!(report["created"], 1);
-    let act = meter.world.stack.app().clone();
-    let report = meter
-        .measure("import: the same again", &[known()], "", import(act, customer))
-        .await;
+    let report = import(meter, "import: the same again", &customer).await;
     assert_eq!(report["unchanged"], 1);
     let customer =
         json!({"kind": "customer", "name": "Trey Alpine Research Inc.", "country": "US", "dunsNumber": "987654322"});
-    let known = || One(Consistent, "CUSTOMER#987654322".to_owned(), "CUSTOMER".to_owned());
-    let act = meter.world.stack.app().clone();
-    let report = meter
-        .measure(
-            "import: a customer of three words, incorporated",
-            &[known()],
-            "",
-            import(act, customer.to_string()),
-        )
-        .await;
+    let report = import(meter, "import: a customer of three words, incorporated", &customer).await;
     assert_eq!(report["created"], 1);
     let beginnings = [
         "NAME#research-trey",
@@ -609,6 +582,19 @@ async fn customers(meter: &mut Meter, contoso: &Client) {
         )
         .await
         .is(200);
+}
+
+async fn import(meter: &mut Meter, action: &'static str, customer: &Value) -> Value {
+    let number = customer["dunsNumber"].as_str().expect("a number");
+    let known = One(Consistent, format!("CUSTOMER#{number}"), "CUSTOMER".to_owned());
+    let app = meter.world.stack.app().clone();
+    let lines = json!({"lines": customer.to_string()});
+    let act = async {
+        functions::invoke("import", &app, lines, u64::MAX)
+            .await
+            .expect("it runs")
+    };
+    meter.measure(action, &[known], "", act).await
 }
 
 /// What goes to webhooks.

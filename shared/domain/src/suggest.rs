@@ -190,7 +190,7 @@ impl Typed {
                 .as_ref()
                 .is_some_and(|beginning| entry.text.starts_with(beginning))
         };
-        let entries = places(name);
+        let entries = places(&spellings(name));
         let matching = entries.iter().filter_map(|entry| {
             let rank = match entry.place {
                 Place::Name if entry.text == phrase || entry.text == unspaced => Rank::Name,
@@ -256,13 +256,18 @@ impl Probe {
 }
 
 impl Entry {
+    fn new(place: Place, text: String) -> Self {
+        Self { place, text }
+    }
+
     /// Where a name is found, best place first: all of it, without its article, without what the company is by law, without
     /// spaces; from each later word on, with what punctuation parts as one word too (`at-t` and `att`); and the same as other
     /// keyboards write it. Where a script writes no spaces, each character begins a word. Last, by two words that stand apart.
     pub fn all(name: &str) -> Vec<Self> {
         let mut seen = BTreeSet::new();
-        let mut all = places(name);
-        pairs(name, &mut all);
+        let spellings = spellings(name);
+        let mut all = places(&spellings);
+        pairs(&spellings, &mut all);
         let cut = all.into_iter().map(|entry| Self {
             text: cut(entry.text),
             ..entry
@@ -290,22 +295,18 @@ pub fn start(text: &str) -> &str {
 }
 
 /// All entries of a name but its pairs, uncut, unbounded.
-fn places(name: &str) -> Vec<Entry> {
-    let spellings = spellings(name);
+fn places(spellings: &[Vec<Vec<String>>]) -> Vec<Entry> {
     let mut places: Vec<Entry> = spellings.iter().flat_map(|tokens| leading(tokens)).collect();
-    for tokens in &spellings {
+    for tokens in spellings {
         later(tokens, &mut places);
     }
     // Last, since there are many of them.
-    for tokens in &spellings {
+    for tokens in spellings {
         let parts: Vec<&str> = tokens.iter().flatten().map(String::as_str).collect();
         for (at, part) in parts.iter().enumerate() {
             for (index, _) in part.char_indices().filter(|&(index, c)| index > 0 && is_unspaced(c)) {
                 let text = joined(std::iter::once(&part[index..]).chain(parts[at + 1..].iter().copied()));
-                places.push(Entry {
-                    place: Place::Word,
-                    text,
-                });
+                places.push(Entry::new(Place::Word, text));
             }
         }
     }
@@ -313,8 +314,8 @@ fn places(name: &str) -> Vec<Entry> {
 }
 
 /// Two words of the name each, but for those that another entry begins with. What the company is by law is typed last, if at all.
-fn pairs(name: &str, all: &mut Vec<Entry>) {
-    for tokens in spellings(name) {
+fn pairs(spellings: &[Vec<Vec<String>>], all: &mut Vec<Entry>) {
+    for tokens in spellings {
         let parts: Vec<&String> = tokens.iter().flatten().collect();
         let wholes: Vec<String> = tokens.iter().map(|token| token.concat()).collect();
         for words in [parts, wholes.iter().collect()] {
@@ -326,10 +327,7 @@ fn pairs(name: &str, all: &mut Vec<Entry>) {
                 let pair = joined([first, second].into_iter());
                 if first != second && !is_legal_form(first) && !all.iter().any(|entry| entry.text.starts_with(&pair)) {
                     let text = joined([&pair].into_iter().chain(tokens.iter().flatten()));
-                    all.push(Entry {
-                        place: Place::Pair,
-                        text,
-                    });
+                    all.push(Entry::new(Place::Pair, text));
                 }
             }
         }
@@ -353,21 +351,13 @@ fn leading(tokens: &[Vec<String>]) -> Vec<Entry> {
         }
         texts.push(all.concat().concat());
     }
-    let entry = |text| Entry {
-        place: Place::Name,
-        text,
-    };
-    texts.into_iter().filter(|text| !text.is_empty()).map(entry).collect()
+    let texts = texts.into_iter().filter(|text| !text.is_empty());
+    texts.map(|text| Entry::new(Place::Name, text)).collect()
 }
 
 /// The name from each of its later words on.
 fn later(tokens: &[Vec<String>], places: &mut Vec<Entry>) {
-    let mut place = |text| {
-        places.push(Entry {
-            place: Place::Word,
-            text,
-        });
-    };
+    let mut place = |text| places.push(Entry::new(Place::Word, text));
     let article = article(tokens);
     for (at, token) in tokens.iter().enumerate() {
         let whole = token.concat();

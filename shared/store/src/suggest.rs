@@ -42,7 +42,7 @@ impl Store {
         found.values().map(customer_of).collect()
     }
 
-    /// The first `limit` companies that a probe reaches and that are what was typed, by id.
+    /// The first companies that a probe reaches and that are what was typed, `limit` or more if there are; by id.
     async fn reached(
         &self,
         country: &Country,
